@@ -1,0 +1,13 @@
+//! What answers: clusters of network endpoints, and plugins in the process.
+//!
+//! [`Cluster`] picks endpoints (pingora-load-balancing) and knows their health; [`LocalPlugin`] runs a component.
+//! Whoever proxies takes a ready Pingora peer from the picked endpoint; nothing is resolved or built per request.
+
+mod cluster;
+mod health_check;
+mod local_plugin;
+mod peer;
+
+pub use cluster::{Cluster, PickedEndpoint};
+pub use local_plugin::{LocalPlugin, PluginLoadError};
+pub use peer::{CaFileError, EndpointPeer, PeerBuilder};

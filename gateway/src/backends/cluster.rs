@@ -1,0 +1,241 @@
+//! The endpoints behind one network backend: which there are, which are healthy, which is next.
+
+use super::health_check::EndpointHealthCheck;
+use super::peer::{EndpointPeer, PeerBuilder};
+use crate::config::{Backend, Endpoint};
+use crate::telemetry::{BackendKind, UpstreamMetrics};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
+use pingora_load_balancing::discovery::ServiceDiscovery;
+use pingora_load_balancing::selection::RoundRobin;
+use pingora_load_balancing::{Backend as Member, Backends, LoadBalancer};
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+/// How often the names of endpoints are looked up again.
+const LOOKUP_INTERVAL: Duration = Duration::from_secs(30);
+
+/// A picked endpoint.
+pub type PickedEndpoint = Arc<EndpointPeer>;
+
+/// The endpoints behind one network backend.
+pub struct Cluster {
+    /// What the configuration says.
+    pub config: Backend,
+    /// Counters of its connections.
+    pub metrics: UpstreamMetrics,
+    fingerprint: u64,
+    builder: PeerBuilder,
+    endpoints: Arc<ArcSwap<Vec<PickedEndpoint>>>,
+    balancer: LoadBalancer<RoundRobin>,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("name", &self.config.name).finish_non_exhaustive()
+    }
+}
+
+/// Tells the balancer which endpoints there are.
+struct Membership(Arc<ArcSwap<Vec<PickedEndpoint>>>);
+
+#[async_trait]
+impl ServiceDiscovery for Membership {
+    async fn discover(&self) -> pingora_error::Result<(BTreeSet<Member>, HashMap<u64, bool>)> {
+        let member = |endpoint: &PickedEndpoint| Member {
+            addr: PeerAddress::Inet(endpoint.address),
+            weight: 1,
+            ext: http::Extensions::new(),
+        };
+        Ok((self.0.load().iter().map(member).collect(), HashMap::new()))
+    }
+}
+
+impl Cluster {
+    /// Looks up the endpoints' names (blocking) and prepares their peers. A name that cannot be looked up now is tried
+    /// again by [`Self::maintain`]; it is no reason to refuse a configuration.
+    #[must_use]
+    pub fn resolve(namespace: &str, builder: PeerBuilder, config: &Backend, metrics: UpstreamMetrics) -> Self {
+        let fingerprint = builder.fingerprint();
+        let resolved = resolve_all(&builder, &config.endpoints, |endpoint| {
+            (endpoint.host.as_str(), endpoint.port).to_socket_addrs().map(Iterator::collect)
+        });
+        let endpoints = Arc::new(ArcSwap::from_pointee(resolved));
+        let mut backends = Backends::new(Box::new(Membership(endpoints.clone())));
+        if let Some(health) = &config.health {
+            backends.set_health_check(Box::new(EndpointHealthCheck {
+                health: health.clone(),
+                endpoints: endpoints.clone(),
+                metrics: metrics.clone(),
+                cluster: format!("{namespace}/{}", config.name),
+            }));
+        }
+        let balancer = LoadBalancer::from_backends(backends);
+        let cluster = Self { config: config.clone(), metrics, fingerprint, builder, endpoints, balancer };
+        cluster.tell_metrics(&[]);
+        // `Membership` never waits, so the first update is done when it returns.
+        let _ = futures_util::FutureExt::now_or_never(cluster.balancer.update());
+        cluster
+    }
+
+    /// Whether a cluster made from `config` and `builder` would be the same; then this one is kept, health and all.
+    #[must_use]
+    pub fn is_same(&self, config: &Backend, builder: &PeerBuilder) -> bool {
+        self.fingerprint == builder.fingerprint() && self.config == *config
+    }
+
+    /// What kind of backend it is.
+    #[must_use]
+    pub fn kind(&self) -> BackendKind {
+        match self.config.kind {
+            crate::config::NetworkKind::Http { .. } => BackendKind::Http,
+            crate::config::NetworkKind::Framex { .. } => BackendKind::Framex,
+        }
+    }
+
+    /// How many endpoints there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.endpoints.load().len()
+    }
+
+    /// Every endpoint with its health.
+    #[must_use]
+    pub fn health(&self) -> Vec<(Arc<str>, bool)> {
+        let endpoints = self.endpoints.load();
+        let members = self.balancer.backends().get_backend();
+        let healthy = |endpoint: &PickedEndpoint| {
+            let address = PeerAddress::Inet(endpoint.address);
+            members.iter().find(|member| member.addr == address).is_none_or(|member| self.balancer.backends().ready(member))
+        };
+        endpoints.iter().map(|endpoint| (endpoint.label.clone(), healthy(endpoint))).collect()
+    }
+
+    /// The next healthy endpoint that is not in `tried`. When none is healthy, the next one at all: a health check
+    /// that is wrong must not take a working backend away. `None` when every endpoint was tried or none is known.
+    #[must_use]
+    pub fn pick(&self, tried: &[SocketAddr]) -> Option<PickedEndpoint> {
+        let endpoints = self.endpoints.load();
+        if let [only] = endpoints.as_slice() {
+            return (!tried.contains(&only.address)).then(|| only.clone());
+        }
+        let untried = |member: &Member| member.addr.as_inet().is_some_and(|address| !tried.contains(address));
+        let most = endpoints.len().saturating_mul(2);
+        let picked = self
+            .balancer
+            .select_with(b"", most, |member, healthy| healthy && untried(member))
+            .or_else(|| self.balancer.select_with(b"", most, |member, _| untried(member)))?;
+        let address = picked.addr.as_inet()?;
+        endpoints.iter().find(|endpoint| endpoint.address == *address).cloned()
+    }
+
+    /// Checks health and looks names up again until the cluster is dropped.
+    pub async fn maintain(cluster: Weak<Self>) {
+        let Some((health, has_names)) = cluster.upgrade().map(|cluster| {
+            let has_names = cluster.config.endpoints.iter().any(|endpoint| endpoint.host.parse::<std::net::IpAddr>().is_err());
+            (cluster.config.health.as_ref().map(|health| health.interval), has_names)
+        }) else {
+            return;
+        };
+        let check = async {
+            let Some(interval) = health else { return };
+            // The first check runs at once: an endpoint that is down at the start is found before a request finds it.
+            let mut ticks = interval_at(Instant::now(), interval);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let Some(cluster) = cluster.upgrade() else { return };
+                cluster.balancer.backends().run_health_check(true).await;
+            }
+        };
+        let look_up = async {
+            if !has_names {
+                return;
+            }
+            let mut ticks = interval_at(Instant::now() + LOOKUP_INTERVAL, LOOKUP_INTERVAL);
+            loop {
+                ticks.tick().await;
+                let Some(cluster) = cluster.upgrade() else { return };
+                cluster.look_up_again().await;
+            }
+        };
+        tokio::join!(check, look_up);
+    }
+
+    async fn look_up_again(&self) {
+        let mut found = HashMap::new();
+        for endpoint in &self.config.endpoints {
+            let addresses = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await;
+            found.insert(endpoint.clone(), addresses.map(Iterator::collect::<Vec<_>>));
+        }
+        let old = self.endpoints.load_full();
+        let resolved = resolve_all(&self.builder, &self.config.endpoints, |endpoint| {
+            // A name that cannot be looked up keeps the addresses it had.
+            match found.remove(endpoint) {
+                Some(Ok(addresses)) => Ok(addresses),
+                Some(Err(error)) => {
+                    let known = self.builder.build(endpoint, SocketAddr::from(([0, 0, 0, 0], 0))).label;
+                    let kept: Vec<SocketAddr> =
+                        old.iter().filter(|peer| peer.label == known).map(|peer| peer.address).collect();
+                    if kept.is_empty() { Err(error) } else { Ok(kept) }
+                }
+                None => Ok(Vec::new()),
+            }
+        });
+        let addresses = |peers: &[PickedEndpoint]| peers.iter().map(|peer| peer.address).collect::<BTreeSet<_>>();
+        if addresses(&old) == addresses(&resolved) {
+            return;
+        }
+        self.endpoints.store(Arc::new(resolved));
+        self.tell_metrics(&old);
+        if let Err(error) = self.balancer.update().await {
+            tracing::error!(cluster = %self.config.name, %error, "cannot take over the endpoints found");
+        }
+    }
+
+    fn tell_metrics(&self, old: &[PickedEndpoint]) {
+        let endpoints = self.endpoints.load();
+        for gone in old.iter().filter(|old| endpoints.iter().all(|endpoint| endpoint.label != old.label)) {
+            self.metrics.forget_endpoint(&gone.label);
+        }
+        for endpoint in endpoints.iter() {
+            self.metrics.set_healthy(&endpoint.label, true);
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for endpoint in self.endpoints.load().iter() {
+            self.metrics.forget_endpoint(&endpoint.label);
+        }
+    }
+}
+
+fn resolve_all(
+    builder: &PeerBuilder,
+    endpoints: &[Endpoint],
+    mut look_up: impl FnMut(&Endpoint) -> std::io::Result<Vec<SocketAddr>>,
+) -> Vec<PickedEndpoint> {
+    let mut resolved: Vec<PickedEndpoint> = Vec::with_capacity(endpoints.len());
+    for endpoint in endpoints {
+        match look_up(endpoint) {
+            Ok(addresses) => {
+                for address in addresses {
+                    if resolved.iter().all(|other| other.address != address) {
+                        resolved.push(Arc::new(builder.build(endpoint, address)));
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(host = %endpoint.host, %error, "cannot look up an endpoint; trying again in 30 s");
+            }
+        }
+    }
+    resolved
+}

@@ -1,0 +1,112 @@
+//! A plugin in the process: a component with its limits, and what was told to the metrics of it.
+
+use crate::config;
+use crate::telemetry::PluginGauges;
+use framex_plugin_host::CallErrorKind;
+use framex_plugin_host::component::{Component, ComponentHost, ComponentLimits, ComponentStats, LoadError};
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// A plugin that can be called.
+#[derive(Debug)]
+pub struct LocalPlugin {
+    /// What the configuration says.
+    pub config: config::Plugin,
+    /// The loaded component.
+    pub component: Component,
+    digest: [u8; 32],
+    gauges: PluginGauges,
+    /// What the metrics have been told already.
+    told: Mutex<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    stats: ComponentStats,
+    ok: u64,
+}
+
+/// A plugin cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum PluginLoadError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no component that can run here.
+    #[error("{}: {source}", path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: LoadError,
+    },
+}
+
+impl LocalPlugin {
+    /// Reads, compiles and tries the component (blocking); takes `previous` over when nothing about it changed.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no component that can run here.
+    pub fn load(
+        namespace: &str,
+        config: &config::Plugin,
+        host: &ComponentHost,
+        gauges: PluginGauges,
+        previous: Option<&std::sync::Arc<Self>>,
+    ) -> Result<std::sync::Arc<Self>, PluginLoadError> {
+        let path = || config.component.clone();
+        let wasm = std::fs::read(&config.component).map_err(|source| PluginLoadError::Read { path: path(), source })?;
+        let digest: [u8; 32] = Sha256::digest(&wasm).into();
+        if let Some(previous) = previous.filter(|previous| previous.digest == digest && previous.config == *config) {
+            return Ok(previous.clone());
+        }
+        let limits = ComponentLimits {
+            memory: config.limits.memory,
+            cpu: config.limits.cpu,
+            wall: config.limits.timeout,
+            concurrency: usize::try_from(config.limits.concurrency).unwrap_or(usize::MAX),
+            ..ComponentLimits::default()
+        };
+        let name = format!("{namespace}/{}", config.name);
+        let component =
+            host.load(&name, &wasm, &limits).map_err(|source| PluginLoadError::Load { path: path(), source })?;
+        Ok(std::sync::Arc::new(Self { config: config.clone(), component, digest, gauges, told: Mutex::default() }))
+    }
+
+    /// Brings the metrics up to date.
+    pub fn tell_metrics(&self) {
+        let now = self.component.stats();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed = 0;
+        for kind in CallErrorKind::ALL {
+            let errors = now.errors(kind);
+            failed += errors;
+            self.gauges.add_calls(kind.as_str(), errors.saturating_sub(told.stats.errors(kind)));
+        }
+        // The counters are read one after the other, so this sum may run a moment behind; it is only ever told upwards.
+        let ok = now.calls.saturating_sub(now.in_flight + failed + now.cancelled).max(told.ok);
+        self.gauges.add_calls("ok", ok - told.ok);
+        self.gauges.add_calls("cancelled", now.cancelled.saturating_sub(told.stats.cancelled));
+        self.gauges.add_cpu(now.cpu.saturating_sub(told.stats.cpu));
+        self.gauges.set_current(now.in_flight, now.peak_memory);
+        *told = Told { stats: now, ok };
+    }
+
+    /// The first bytes of the component's SHA-256, as people compare versions.
+    #[must_use]
+    pub fn short_digest(&self) -> String {
+        self.digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Drop for LocalPlugin {
+    fn drop(&mut self) {
+        self.tell_metrics();
+    }
+}

@@ -1,0 +1,153 @@
+//! From an endpoint of the configuration to a Pingora peer. The only file below `proxy` that knows Pingora's peers.
+
+use crate::config::{Backend, Endpoint, Protocol};
+use pingora_core::protocols::ALPN;
+use pingora_core::protocols::tls::CaType;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::utils::tls::{WrappedX509, parse_x509};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Requests at once on one HTTP/2 connection to a backend; Pingora's default of 1 would open one per request.
+const H2_STREAMS: usize = 100;
+
+/// A resolved endpoint: where it is and the peer to connect to it.
+#[derive(Clone, Debug)]
+pub struct EndpointPeer {
+    /// `host:port` as configured, for logs and metrics.
+    pub label: Arc<str>,
+    /// The value of a Host header that names the endpoint itself.
+    pub authority: Arc<str>,
+    /// Its resolved address.
+    pub address: SocketAddr,
+    /// The template that a request copies.
+    pub peer: HttpPeer,
+}
+
+impl EndpointPeer {
+    /// The peer for one request that may wait `silence` for the backend.
+    #[must_use]
+    pub fn for_request(&self, silence: Option<Duration>) -> Box<HttpPeer> {
+        let mut peer = self.peer.clone();
+        if silence.is_some() {
+            peer.options.read_timeout = silence;
+        }
+        Box::new(peer)
+    }
+}
+
+/// The trust anchors of a backend cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CaFileError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file holds no usable certificate.
+    #[error("{}: {reason}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Makes the peers of one backend.
+#[derive(Clone, Debug)]
+pub struct PeerBuilder {
+    backend: Backend,
+    authorities: Option<Arc<CaType>>,
+    group: u64,
+}
+
+impl PeerBuilder {
+    /// Reads the backend's trust anchors. `namespace` keeps its connections apart from those of other namespaces.
+    ///
+    /// # Errors
+    /// When the file of trust anchors cannot be used.
+    pub fn new(namespace: &str, backend: &Backend) -> Result<Self, CaFileError> {
+        let (authorities, digest) = match &backend.tls.ca_file {
+            None => (None, 0),
+            Some(path) => {
+                let read = |source| CaFileError::Read { path: path.clone(), source };
+                let pem = std::fs::read(path).map_err(read)?;
+                let certificates = parse_certificates(&pem)
+                    .map_err(|reason| CaFileError::Content { path: path.clone(), reason })?;
+                (Some(certificates), hash_of(&pem))
+            }
+        };
+        // Pingora pools connections by address, name and this number, but not by trust anchors or ALPN.
+        let protocol = backend.protocol as u8;
+        let group = hash_of(&(namespace, &backend.name, digest, protocol, &backend.tls.server_name));
+        Ok(Self { backend: backend.clone(), authorities, group })
+    }
+
+    /// What changes when the content of the trust anchors changes; equal builders make equal peers.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        self.group
+    }
+
+    /// The peer of `endpoint` at one of its addresses.
+    #[must_use]
+    pub fn build(&self, endpoint: &Endpoint, address: SocketAddr) -> EndpointPeer {
+        // An empty name would switch the verification off (Pingora follows nginx there), so the host always stands in.
+        let name = self.backend.tls.server_name.as_ref().unwrap_or(&endpoint.host);
+        let server_name = if endpoint.tls { name.clone() } else { String::new() };
+        let mut peer = HttpPeer::new(address, endpoint.tls, server_name);
+        peer.group_key = self.group;
+        let options = &mut peer.options;
+        options.connection_timeout = Some(self.backend.timeouts.connect);
+        options.total_connection_timeout = Some(self.backend.timeouts.connect);
+        options.read_timeout = Some(self.backend.timeouts.silence);
+        options.write_timeout = Some(self.backend.timeouts.silence);
+        options.idle_timeout = Some(self.backend.timeouts.idle);
+        options.max_h2_streams = H2_STREAMS;
+        options.alpn = match self.backend.protocol {
+            Protocol::Http1 => ALPN::H1,
+            Protocol::Auto => ALPN::H2H1,
+            Protocol::H2 => ALPN::H2,
+        };
+        options.verify_cert = self.backend.tls.verify;
+        options.verify_hostname = self.backend.tls.verify;
+        options.ca.clone_from(&self.authorities);
+        let is_ipv6 = endpoint.host.contains(':');
+        let host = if is_ipv6 { format!("[{}]", endpoint.host) } else { endpoint.host.clone() };
+        let default_port = if endpoint.tls { 443 } else { 80 };
+        let label: Arc<str> = format!("{host}:{}", endpoint.port).into();
+        let authority = if endpoint.port == default_port { host.into() } else { label.clone() };
+        EndpointPeer { label, authority, address, peer }
+    }
+}
+
+fn parse_certificates(pem: &[u8]) -> Result<Arc<CaType>, String> {
+    let mut store = rustls::RootCertStore::empty();
+    let mut certificates = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| format!("is not valid PEM: {error}"))?;
+        // rustls checks the certificate first, because Pingora's own parser panics on what is none.
+        store.add(certificate.clone()).map_err(|error| format!("holds a certificate that cannot be trusted: {error}"))?;
+        certificates.push(WrappedX509::new(certificate.to_vec(), parse_x509));
+    }
+    if certificates.is_empty() {
+        return Err("holds no certificate (BEGIN CERTIFICATE)".to_owned());
+    }
+    Ok(Arc::from(certificates))
+}
+
+fn hash_of(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}

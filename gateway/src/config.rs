@@ -1,0 +1,48 @@
+//! The configuration: read and validated.
+//!
+//! Promises: every problem of every file is found in one go and carries file, line, column, path and a way out;
+//! nothing unknown is passed over; reading touches only the files named. Leaves to others: whether key files,
+//! certificates and components can be used (`snapshot` finds out when it compiles), and everything at run time.
+//!
+//! | stage | from → to | in |
+//! |---|---|---|
+//! | read | bytes → raw types, private to this module | `load`, `node`, `environment` |
+//! | validate | raw types → the plain types exported here | the section files |
+
+mod backend;
+mod environment;
+mod gateway;
+mod grant;
+mod invoke;
+mod issuer;
+mod limits;
+mod listener;
+mod load;
+mod locate;
+mod name;
+mod namespace;
+mod node;
+mod plugin;
+mod problem;
+mod rewrite;
+mod route;
+mod schema;
+mod secret;
+mod units;
+
+pub use backend::{Backend, BackendTls, Endpoint, Health, HostHeader, NetworkKind, Protocol, Timeouts};
+pub use gateway::{AccessLog, Components, Gateway};
+pub use grant::{Grant, Grants};
+pub use invoke::Invoke;
+pub use issuer::{Issuer, Keys};
+pub use limits::TrafficLimits;
+pub use listener::{ConnectionLimits, Listener, ListenerTls};
+pub use load::{Document, Sources, load};
+pub use namespace::Namespace;
+pub use plugin::{Plugin, PluginLimits};
+pub use problem::{Problem, ProblemList, Spot, Step, ValuePath};
+pub use rewrite::{HeaderEdits, Rewrite};
+pub use route::{Match, Route, Target, Test};
+pub use schema::schemas;
+pub use secret::Secret;
+pub use units::Rate;

@@ -1,0 +1,408 @@
+//! What answers over the network: HTTP services and FrameX instances.
+
+use super::problem::{ProblemList, ValuePath};
+use super::secret::Secret;
+use super::units::Span;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A network backend: exactly one kind.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawBackend {
+    /// A FastAPI service, or any HTTP service.
+    Http(RawHttp),
+    /// A remote FrameX instance (framex-kit), or another gateway.
+    Framex(RawFramex),
+}
+
+/// An HTTP service.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawHttp {
+    /// Base addresses, like `http://10.0.0.7:8000` or `https://app.example.com`. Requests are spread over the healthy ones.
+    endpoints: Vec<String>,
+    /// `preserve` (the client's Host header), `endpoint` (the endpoint's own name) or a fixed host name. Default: preserve.
+    host: Option<String>,
+    /// Which HTTP version to speak. Default: http1; `auto` offers HTTP/2 over TLS; `h2` demands it, also without TLS.
+    protocol: Option<RawProtocol>,
+    /// How a TLS endpoint is checked.
+    #[serde(default)]
+    tls: RawBackendTls,
+    /// How long the gateway waits.
+    #[serde(default)]
+    timeouts: RawTimeouts,
+    /// Active health check. Without it every endpoint counts as healthy.
+    health: Option<RawHealth>,
+    /// Whether the caller's token goes on to the backend on closed routes. Default: false: a backend that is given the
+    /// token could use it elsewhere.
+    #[serde(default)]
+    forward_token: bool,
+}
+
+/// A FrameX instance.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawFramex {
+    /// Base addresses of instances of one FrameX deployment, like `http://10.0.0.7:8080`.
+    endpoints: Vec<String>,
+    /// The instance's API key, sent raw in `Authorization` in place of the caller's token. Use `${VAR}`.
+    key: Option<String>,
+    /// `preserve`, `endpoint` or a fixed host name. Default: preserve, which OAuth instances need (they compare Host).
+    host: Option<String>,
+    /// How a TLS endpoint is checked.
+    #[serde(default)]
+    tls: RawBackendTls,
+    /// How long the gateway waits.
+    #[serde(default)]
+    timeouts: RawTimeouts,
+    /// Active health check, like `{ path: /health }`. Without it every endpoint counts as healthy.
+    health: Option<RawHealth>,
+}
+
+/// Which HTTP version the gateway speaks to a backend.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawProtocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 where TLS offers it, else HTTP/1.1.
+    Auto,
+    /// HTTP/2 always.
+    H2,
+}
+
+/// How a TLS endpoint is checked.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawBackendTls {
+    /// Whether certificate and name are verified. Default: true. `false` trusts whoever answers.
+    verify: Option<bool>,
+    /// PEM file with the certificate authorities to trust instead of the system's; relative to this file.
+    ca_file: Option<PathBuf>,
+    /// The name asked for (SNI) and verified, where it is not the endpoint's host.
+    server_name: Option<String>,
+}
+
+/// How long the gateway waits for a backend.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawTimeouts {
+    /// Longest time to connect, TLS included. Default: 5s.
+    connect: Option<Span>,
+    /// Longest silence: before the first byte of the answer, and between two parts of it. Default: 60s. A route's
+    /// `timeout` takes precedence. Quiet event streams need a longer one.
+    silence: Option<Span>,
+    /// How long an idle connection is kept for reuse. Default: 60s; for `framex` at most 4s, because FrameX closes after 5s.
+    idle: Option<Span>,
+}
+
+/// An active health check.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawHealth {
+    /// Path to GET; answers with status 200 to 299 are healthy. Without it the check only connects (TCP).
+    path: Option<String>,
+    /// Time between two checks. Default: 5s.
+    interval: Option<Span>,
+    /// Longest time of one check. Default: 2s.
+    timeout: Option<Span>,
+    /// So many failures in a row make an endpoint unhealthy. Default: 2.
+    unhealthy_after: Option<usize>,
+    /// So many successes in a row make it healthy again. Default: 1.
+    healthy_after: Option<usize>,
+}
+
+/// A network backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// Its name in the namespace.
+    pub name: String,
+    /// What kind of service it is.
+    pub kind: NetworkKind,
+    /// Where it is; at least one.
+    pub endpoints: Vec<Endpoint>,
+    /// Which Host header it gets.
+    pub host: HostHeader,
+    /// Which HTTP version it is spoken to in.
+    pub protocol: Protocol,
+    /// How a TLS endpoint is checked.
+    pub tls: BackendTls,
+    /// How long the gateway waits.
+    pub timeouts: Timeouts,
+    /// Active health check.
+    pub health: Option<Health>,
+}
+
+/// What kind of service a network backend is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NetworkKind {
+    /// An HTTP service.
+    Http {
+        /// Whether the caller's token goes on to it on closed routes.
+        forward_token: bool,
+    },
+    /// A FrameX instance.
+    Framex {
+        /// Its API key.
+        key: Option<Secret<String>>,
+    },
+}
+
+/// Where a backend is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Host name or IP address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+}
+
+/// Which Host header a backend gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostHeader {
+    /// The client's.
+    Preserve,
+    /// The endpoint's.
+    Endpoint,
+    /// This one.
+    Fixed(String),
+}
+
+/// Which HTTP version the gateway speaks to a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 where TLS offers it.
+    Auto,
+    /// HTTP/2 always.
+    H2,
+}
+
+/// How a TLS endpoint is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendTls {
+    /// Whether certificate and name are verified.
+    pub verify: bool,
+    /// Certificate authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The name asked for and verified.
+    pub server_name: Option<String>,
+}
+
+/// How long the gateway waits for a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Longest time to connect.
+    pub connect: Duration,
+    /// Longest silence.
+    pub silence: Duration,
+    /// How long an idle connection is kept.
+    pub idle: Duration,
+}
+
+/// An active health check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Path to GET; `None` only connects.
+    pub path: Option<String>,
+    /// Time between two checks.
+    pub interval: Duration,
+    /// Longest time of one check.
+    pub timeout: Duration,
+    /// Failures in a row that make an endpoint unhealthy.
+    pub unhealthy_after: usize,
+    /// Successes in a row that make it healthy again.
+    pub healthy_after: usize,
+}
+
+/// FrameX (uvicorn) closes idle connections after 5 s; one second of margin keeps the gateway from using a closing one.
+const FRAMEX_IDLE: Duration = Duration::from_secs(4);
+
+impl RawBackend {
+    pub(super) fn validate(self, name: &str, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Backend {
+        let (kind, path, endpoints, host, protocol, tls, timeouts, health) = match self {
+            Self::Http(RawHttp { endpoints, host, protocol, tls, timeouts, health, forward_token }) => {
+                let kind = NetworkKind::Http { forward_token };
+                (kind, path.key("http"), endpoints, host, protocol, tls, timeouts, health)
+            }
+            Self::Framex(RawFramex { endpoints, key, host, tls, timeouts, health }) => {
+                let path = path.key("framex");
+                if key.as_ref().is_some_and(|key| !is_header_value(key)) {
+                    problems.report(path.key("key"), "is no header value; a key is visible ASCII");
+                }
+                let kind = NetworkKind::Framex { key: key.map(Secret::new) };
+                (kind, path, endpoints, host, None, tls, timeouts, health)
+            }
+        };
+        let framex = matches!(kind, NetworkKind::Framex { .. });
+        Backend {
+            name: name.to_owned(),
+            kind,
+            endpoints: validate_endpoints(&endpoints, &path.key("endpoints"), problems),
+            host: validate_host(host, &path.key("host"), problems),
+            protocol: match protocol {
+                None | Some(RawProtocol::Http1) => Protocol::Http1,
+                Some(RawProtocol::Auto) => Protocol::Auto,
+                Some(RawProtocol::H2) => Protocol::H2,
+            },
+            tls: tls.validate(base),
+            timeouts: timeouts.validate(&path.key("timeouts"), framex, problems),
+            health: health.map(|health| health.validate(&path.key("health"), problems)),
+        }
+    }
+}
+
+impl RawBackendTls {
+    fn validate(self, base: &Path) -> BackendTls {
+        let Self { verify, ca_file, server_name } = self;
+        BackendTls { verify: verify.unwrap_or(true), ca_file: ca_file.map(|file| base.join(file)), server_name }
+    }
+}
+
+impl RawTimeouts {
+    fn validate(self, path: &ValuePath, framex: bool, problems: &mut ProblemList) -> Timeouts {
+        let Self { connect, silence, idle } = self;
+        let longest_idle = if framex { FRAMEX_IDLE } else { Duration::from_secs(60) };
+        let timeouts = Timeouts {
+            connect: connect.map_or(Duration::from_secs(5), |span| span.0),
+            silence: silence.map_or(Duration::from_secs(60), |span| span.0),
+            idle: idle.map_or(longest_idle, |span| span.0),
+        };
+        if timeouts.connect.is_zero() {
+            problems.report(path.key("connect"), "0 would never connect; the least is 1ms");
+        }
+        if timeouts.silence.is_zero() {
+            problems.report(path.key("silence"), "0 would end every answer; the least is 1ms");
+        }
+        if framex && timeouts.idle > FRAMEX_IDLE {
+            problems.report(path.key("idle"), "at most 4s: FrameX closes idle connections after 5s");
+        }
+        timeouts
+    }
+}
+
+impl RawHealth {
+    fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> Health {
+        let Self { path: request_path, interval, timeout, unhealthy_after, healthy_after } = self;
+        let health = Health {
+            path: request_path,
+            interval: interval.map_or(Duration::from_secs(5), |span| span.0),
+            timeout: timeout.map_or(Duration::from_secs(2), |span| span.0),
+            unhealthy_after: unhealthy_after.unwrap_or(2),
+            healthy_after: healthy_after.unwrap_or(1),
+        };
+        let valid = |text: &String| text.starts_with('/') && text.parse::<http::uri::PathAndQuery>().is_ok();
+        if health.path.as_ref().is_some_and(|text| !valid(text)) {
+            problems.report(path.key("path"), "must be a path that starts with `/`");
+        }
+        if health.interval < Duration::from_millis(100) {
+            problems.report(path.key("interval"), "at least 100ms: a check costs the endpoint a request");
+        }
+        if health.timeout.is_zero() {
+            problems.report(path.key("timeout"), "0 would fail every check; the least is 1ms");
+        }
+        for (key, count) in [("unhealthy_after", health.unhealthy_after), ("healthy_after", health.healthy_after)] {
+            if count == 0 {
+                problems.report(path.key(key), "the least is 1");
+            }
+        }
+        health
+    }
+}
+
+fn is_header_value(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+}
+
+fn validate_endpoints(texts: &[String], path: &ValuePath, problems: &mut ProblemList) -> Vec<Endpoint> {
+    if texts.is_empty() {
+        problems.report(path.clone(), "name at least one endpoint");
+    }
+    let mut endpoints = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        match parse_endpoint(text) {
+            Ok(endpoint) if endpoints.contains(&endpoint) => {
+                problems.report(path.index(index), format!("`{text}` is listed twice"));
+            }
+            Ok(endpoint) => endpoints.push(endpoint),
+            Err(message) => problems.report(path.index(index), message),
+        }
+    }
+    endpoints
+}
+
+fn parse_endpoint(text: &str) -> Result<Endpoint, String> {
+    let wrong = |what: &str| format!("`{text}` {what}; write `http://host:port` or `https://host:port`");
+    let uri: http::Uri = text.parse().map_err(|_| wrong("is no address"))?;
+    let tls = match uri.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        _ => return Err(wrong("has no known scheme")),
+    };
+    let authority = uri.authority().ok_or_else(|| wrong("names no host"))?;
+    if authority.as_str().contains('@') {
+        return Err(wrong("holds credentials, which belong elsewhere"));
+    }
+    if !matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("/" | "")) {
+        return Err(wrong("has a path, which belongs into the route's `rewrite`"));
+    }
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    if host.is_empty() {
+        return Err(wrong("names no host"));
+    }
+    let port = match authority.port() {
+        Some(port) => Some(port.as_u16()).filter(|port| *port != 0).ok_or_else(|| wrong("has port 0"))?,
+        None if tls => 443,
+        None => 80,
+    };
+    Ok(Endpoint { host, port, tls })
+}
+
+fn validate_host(host: Option<String>, path: &ValuePath, problems: &mut ProblemList) -> HostHeader {
+    match host.as_deref() {
+        None | Some("preserve") => HostHeader::Preserve,
+        Some("endpoint") => HostHeader::Endpoint,
+        Some(name) => {
+            if name.parse::<http::uri::Authority>().is_err() || name.contains('@') {
+                problems
+                    .report(path.clone(), format!("`{name}` is no host; write `preserve`, `endpoint` or a host name"));
+            }
+            HostHeader::Fixed(name.to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_read_with_their_default_ports() {
+        let endpoint = |text: &str| parse_endpoint(text).map(|e| (e.host, e.port, e.tls));
+        assert_eq!(endpoint("http://a"), Ok(("a".to_owned(), 80, false)));
+        assert_eq!(endpoint("https://a.example.com/"), Ok(("a.example.com".to_owned(), 443, true)));
+        assert_eq!(endpoint("http://[::1]:8000"), Ok(("::1".to_owned(), 8000, false)));
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("10.0.0.1:80", "scheme"),
+            ("ftp://a", "scheme"),
+            ("http://a/path", "path"),
+            ("http://user:pass@a", "credentials"),
+            ("http://a:0", "port 0"),
+            ("", "no address"),
+        ] {
+            assert!(parse_endpoint(text).is_err_and(|message| message.contains(reason)), "{text}");
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! `gateway.yaml`: what belongs to the platform team.
+
+use super::grant::{Grants, RawGrant, validate_grants};
+use super::issuer::{Issuer, RawIssuer};
+use super::listener::{ConnectionLimits, Listener, RawConnectionLimits, RawListener, parse_address};
+use super::problem::{ProblemList, ValuePath};
+use super::units::{ByteSize, Span};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The platform team's configuration of FrameX Gateway.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawGateway {
+    /// Where clients are served. A change needs a restart.
+    listeners: Vec<RawListener>,
+    /// The second listener with metrics, health and the admin API. Keep it off the public network. A change needs a restart.
+    admin: RawAdmin,
+    /// Threads that serve requests. Default: one per core. A change needs a restart.
+    threads: Option<usize>,
+    /// What one client connection may cost. A change needs a restart.
+    #[serde(default)]
+    connections: RawConnectionLimits,
+    /// Addresses or networks of proxies in front of this gateway whose `X-Forwarded-For` and `X-Forwarded-Proto` are
+    /// believed. Default: none, so that no client can choose its own address.
+    #[serde(default)]
+    trusted_proxies: Vec<String>,
+    /// Who may sign tokens, by a name of your choice.
+    #[serde(default)]
+    issuers: BTreeMap<String, RawIssuer>,
+    /// Where the teams' files are and what each team owns.
+    #[serde(default)]
+    namespaces: RawNamespaces,
+    /// The runtime of WebAssembly plugins. A change needs a restart.
+    #[serde(default)]
+    components: RawComponents,
+    /// Logs.
+    #[serde(default)]
+    telemetry: RawTelemetry,
+    /// How the gateway stops.
+    #[serde(default)]
+    shutdown: RawShutdown,
+}
+
+/// The admin listener.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawAdmin {
+    /// IP address and port, like `127.0.0.1:9090`. It has no access control of its own: whoever reaches it may reload.
+    address: String,
+}
+
+/// The teams' files and what each team owns.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawNamespaces {
+    /// Folder with one `<namespace>.yaml` per team; relative to this file. Default: `namespaces`.
+    directory: Option<PathBuf>,
+    /// What a namespace owns, where it differs from the default `/api/v1/<namespace>/` on any host.
+    grants: BTreeMap<String, RawGrant>,
+}
+
+/// The runtime of WebAssembly plugins.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawComponents {
+    /// Threads that run plugins. Default: one per core.
+    threads: Option<usize>,
+    /// Low-priority threads to which a call is moved once it has used 30 ms of CPU. Default: one per core.
+    heavy_threads: Option<usize>,
+    /// Most plugin instances alive at once. Default: 1000.
+    instances: Option<u32>,
+    /// Largest memory limit any namespace may give a plugin. Default: 512MiB.
+    largest_memory: Option<ByteSize>,
+}
+
+/// Logs.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawTelemetry {
+    /// Where the access log goes. Default: stdout.
+    access_log: Option<RawAccessLog>,
+    /// Level of the gateway's own log on stderr: error, warn, info, debug or trace. Default: info.
+    level: Option<RawLevel>,
+}
+
+/// Where the access log goes: one JSON object per request.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawAccessLog {
+    /// To standard output.
+    Stdout,
+    /// Nowhere.
+    Off,
+    /// Appended to this file; relative to this configuration file. SIGHUP opens it anew (log rotation).
+    File(PathBuf),
+}
+
+/// A log level.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawLevel {
+    /// Someone should act.
+    Error,
+    /// The gateway coped.
+    Warn,
+    /// Reloads, starts, stops.
+    Info,
+    /// For finding a fault.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// How the gateway stops on SIGTERM or SIGINT.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawShutdown {
+    /// Longest time that running requests get to finish; an idle gateway stops at once. Default: 30s.
+    grace: Option<Span>,
+    /// How long `/readyz` says "not ready" before the listeners close, for load balancers to notice. Default: 0s.
+    delay: Option<Span>,
+}
+
+/// The platform team's part of a configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gateway {
+    /// Where clients are served; at least one.
+    pub listeners: Vec<Listener>,
+    /// Address of the admin listener.
+    pub admin: SocketAddr,
+    /// Threads that serve requests; `None` for one per core.
+    pub threads: Option<usize>,
+    /// What one client connection may cost.
+    pub connections: ConnectionLimits,
+    /// Networks whose forwarding headers are believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Who may sign tokens.
+    pub issuers: Vec<Issuer>,
+    /// Folder with the teams' files.
+    pub namespace_directory: PathBuf,
+    /// What each namespace owns, where the platform team said so.
+    pub grants: Grants,
+    /// The runtime of WebAssembly plugins.
+    pub components: Components,
+    /// Where the access log goes.
+    pub access_log: AccessLog,
+    /// Level of the gateway's own log.
+    pub level: &'static str,
+    /// Longest time that running requests get to finish.
+    pub shutdown_grace: Duration,
+    /// How long `/readyz` says "not ready" before the listeners close.
+    pub shutdown_delay: Duration,
+}
+
+/// The runtime of WebAssembly plugins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Components {
+    /// Threads that run plugins; `None` for one per core.
+    pub threads: Option<usize>,
+    /// Low-priority threads for long calls; `None` for one per core.
+    pub heavy_threads: Option<usize>,
+    /// Most plugin instances alive at once.
+    pub instances: u32,
+    /// Largest memory limit of one plugin, in bytes.
+    pub largest_memory: u64,
+}
+
+/// Where the access log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Standard output.
+    Stdout,
+    /// Nowhere.
+    Off,
+    /// Appended to a file.
+    File(PathBuf),
+}
+
+impl RawGateway {
+    /// Checks everything that can be checked without touching the world. `base` is the folder of the file.
+    pub(super) fn validate(self, base: &Path, problems: &mut ProblemList) -> Option<Gateway> {
+        let Self {
+            listeners,
+            admin: RawAdmin { address },
+            threads,
+            connections,
+            trusted_proxies,
+            issuers,
+            namespaces: RawNamespaces { directory, grants },
+            components,
+            telemetry: RawTelemetry { access_log, level },
+            shutdown: RawShutdown { grace, delay },
+        } = self;
+        let root = ValuePath::default();
+        if listeners.is_empty() {
+            problems.report(root.key("listeners"), "name at least one listener");
+        }
+        if threads == Some(0) {
+            problems.report(root.key("threads"), "0 threads serve nobody; leave it out for one per core");
+        }
+        let listeners: Vec<Listener> = listeners
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, raw)| raw.validate(&root.key("listeners").index(index), base, problems))
+            .collect();
+        let admin = parse_address(&address, &root.key("admin").key("address"), problems);
+        if let Some(admin) = admin
+            && let Some(index) = listeners.iter().position(|listener| listener.address == admin && admin.port() != 0)
+        {
+            problems.report(
+                root.key("listeners").index(index).key("address"),
+                "the admin listener has this address already",
+            );
+        }
+        let connections = connections.validate(&root.key("connections"), problems);
+        let trusted_proxies = validate_networks(&trusted_proxies, &root.key("trusted_proxies"), problems);
+        let issuers: Vec<Issuer> = issuers
+            .into_iter()
+            .map(|(name, raw)| raw.validate(&name, &root.key("issuers").key(name.clone()), base, problems))
+            .collect();
+        let grants = validate_grants(grants, &root.key("namespaces").key("grants"), problems);
+        let components = components.validate(&root.key("components"), problems);
+        Some(Gateway {
+            listeners,
+            admin: admin?,
+            threads,
+            connections,
+            trusted_proxies,
+            issuers,
+            namespace_directory: base.join(directory.unwrap_or_else(|| PathBuf::from("namespaces"))),
+            grants,
+            components,
+            access_log: match access_log {
+                None | Some(RawAccessLog::Stdout) => AccessLog::Stdout,
+                Some(RawAccessLog::Off) => AccessLog::Off,
+                Some(RawAccessLog::File(file)) => AccessLog::File(base.join(file)),
+            },
+            level: match level.unwrap_or(RawLevel::Info) {
+                RawLevel::Error => "error",
+                RawLevel::Warn => "warn",
+                RawLevel::Info => "info",
+                RawLevel::Debug => "debug",
+                RawLevel::Trace => "trace",
+            },
+            shutdown_grace: grace.map_or(Duration::from_secs(30), |span| span.0),
+            shutdown_delay: delay.map_or(Duration::ZERO, |span| span.0),
+        })
+    }
+}
+
+impl RawComponents {
+    fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> Components {
+        let Self { threads, heavy_threads, instances, largest_memory } = self;
+        for (key, value) in [("threads", threads), ("heavy_threads", heavy_threads)] {
+            if value == Some(0) {
+                problems.report(path.key(key), "0 threads run no plugin; leave it out for one per core");
+            }
+        }
+        let instances = instances.unwrap_or(1_000);
+        if !(1..=10_000).contains(&instances) {
+            problems.report(path.key("instances"), "must be between 1 and 10000: each reserves address space");
+        }
+        let largest_memory = largest_memory.map_or(512 << 20, |size| size.0);
+        if !(1 << 20..=4 << 30).contains(&largest_memory) {
+            problems.report(
+                path.key("largest_memory"),
+                "must be between 1MiB and 4GiB, the most a 32-bit component can address",
+            );
+        }
+        Components { threads, heavy_threads, instances, largest_memory }
+    }
+}
+
+fn validate_networks(texts: &[String], path: &ValuePath, problems: &mut ProblemList) -> Vec<ipnet::IpNet> {
+    let mut networks = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        let network =
+            text.parse::<ipnet::IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from));
+        match network {
+            Ok(network) => networks.push(network),
+            Err(_) => problems.report(
+                path.index(index),
+                format!("`{text}` is neither an IP address nor a network like `10.0.0.0/8`"),
+            ),
+        }
+    }
+    networks
+}

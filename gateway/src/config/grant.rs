@@ -1,0 +1,200 @@
+//! Which paths and hosts a namespace may route.
+
+use super::name::check_name;
+use super::problem::{ProblemList, ValuePath};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// What a namespace owns.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawGrant {
+    /// Path prefixes on any host, each starting and ending with `/`. Default: `/api/v1/<namespace>/`.
+    paths: Option<Vec<String>>,
+    /// Host names (`app.example.com`) or wildcards (`*.example.com`) of which the namespace owns every path.
+    hosts: Option<Vec<String>>,
+}
+
+/// What a namespace owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Path prefixes on any host; each starts and ends with `/`.
+    pub paths: Vec<String>,
+    /// Hosts whose every path belongs to the namespace, lower case.
+    pub hosts: Vec<String>,
+}
+
+impl Grant {
+    /// The grant of a namespace that the platform team did not mention.
+    #[must_use]
+    pub fn by_default(namespace: &str) -> Self {
+        Self { paths: vec![format!("/api/v1/{namespace}/")], hosts: Vec::new() }
+    }
+
+    /// Whether `host` (a route's host pattern) is granted.
+    #[must_use]
+    pub fn covers_host(&self, host: &str) -> bool {
+        self.hosts.iter().any(|granted| {
+            granted == host
+                || granted.strip_prefix('*').is_some_and(|suffix| {
+                    let host = host.strip_prefix('*').unwrap_or(host);
+                    host.len() > suffix.len() && host.ends_with(suffix) || host == suffix
+                })
+        })
+    }
+}
+
+/// Who owns what. A deeper path grant wins over a shallower one, so a legacy application may own `/` while teams own
+/// their parts of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    by_namespace: BTreeMap<String, Grant>,
+}
+
+impl Grants {
+    /// The grant of a namespace; the default one if the platform team said nothing.
+    #[must_use]
+    pub fn of(&self, namespace: &str) -> Grant {
+        self.by_namespace.get(namespace).cloned().unwrap_or_else(|| Grant::by_default(namespace))
+    }
+
+    /// Every namespace with its grant.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Grant)> {
+        self.by_namespace.iter().map(|(namespace, grant)| (namespace.as_str(), grant))
+    }
+
+    /// The namespace that owns every path which `pattern` (a route's path pattern, or a request path) begins with.
+    #[must_use]
+    pub fn owner_of_path(&self, pattern: &str) -> Option<&str> {
+        self.by_namespace
+            .iter()
+            .flat_map(|(namespace, grant)| grant.paths.iter().map(move |prefix| (namespace, prefix)))
+            .filter(|(_, prefix)| {
+                let bare = prefix.trim_end_matches('/');
+                pattern.starts_with(prefix.as_str()) || (!bare.is_empty() && pattern == bare)
+            })
+            .max_by_key(|(_, prefix)| prefix.len())
+            .map(|(namespace, _)| namespace.as_str())
+    }
+
+    /// Adds the default grant of a namespace that the platform team did not mention.
+    ///
+    /// # Errors
+    /// When that default belongs to another namespace already; the message names it.
+    pub fn admit(&mut self, namespace: &str) -> Result<(), String> {
+        if self.by_namespace.contains_key(namespace) {
+            return Ok(());
+        }
+        let grant = Grant::by_default(namespace);
+        for (other, taken) in &self.by_namespace {
+            if let Some(prefix) = grant.paths.iter().find(|prefix| taken.paths.contains(prefix)) {
+                return Err(format!(
+                    "`{prefix}` is granted to the namespace `{other}`; the platform team must grant other paths to `{namespace}`"
+                ));
+            }
+        }
+        self.by_namespace.insert(namespace.to_owned(), grant);
+        Ok(())
+    }
+}
+
+/// Validates all grants together: no two namespaces may own the same place.
+pub(super) fn validate_grants(raw: BTreeMap<String, RawGrant>, path: &ValuePath, problems: &mut ProblemList) -> Grants {
+    let mut grants = BTreeMap::new();
+    for (namespace, RawGrant { paths, hosts }) in raw {
+        let path = path.key(namespace.clone());
+        check_name("namespace", &namespace, &path, problems);
+        let paths = paths.unwrap_or_else(|| Grant::by_default(&namespace).paths);
+        for (index, prefix) in paths.iter().enumerate() {
+            if !prefix.starts_with('/')
+                || !prefix.ends_with('/')
+                || prefix.contains(['{', '}', '*', '?', '#', '%', ' '])
+            {
+                problems.report(
+                    path.key("paths").index(index),
+                    format!("`{prefix}` is no path prefix; write plain text that starts and ends with `/`, like `/api/v1/{namespace}/`"),
+                );
+            }
+        }
+        let hosts: Vec<String> = hosts.unwrap_or_default().iter().map(|host| host.to_ascii_lowercase()).collect();
+        grants.insert(namespace, Grant { paths, hosts });
+    }
+    report_overlaps(&grants, path, problems);
+    Grants { by_namespace: grants }
+}
+
+fn report_overlaps(grants: &BTreeMap<String, Grant>, path: &ValuePath, problems: &mut ProblemList) {
+    for (position, (namespace, grant)) in grants.iter().enumerate() {
+        for (other, other_grant) in grants.iter().take(position) {
+            for (index, prefix) in grant.paths.iter().enumerate() {
+                if other_grant.paths.contains(prefix) {
+                    problems.report(
+                        path.key(namespace.clone()).key("paths").index(index),
+                        format!(
+                            "`{prefix}` is granted to the namespace `{other}` too; a path belongs to one namespace"
+                        ),
+                    );
+                }
+            }
+            for (index, host) in grant.hosts.iter().enumerate() {
+                if other_grant.covers_host(host) || other_grant.hosts.iter().any(|taken| grant.covers_host(taken)) {
+                    problems.report(
+                        path.key(namespace.clone()).key("hosts").index(index),
+                        format!("`{host}` overlaps a host of the namespace `{other}`; a host belongs to one namespace"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grants(of: &[(&str, &[&str])]) -> Grants {
+        let grant =
+            |paths: &[&str]| Grant { paths: paths.iter().map(ToString::to_string).collect(), hosts: Vec::new() };
+        Grants { by_namespace: of.iter().map(|(name, paths)| ((*name).to_owned(), grant(paths))).collect() }
+    }
+
+    #[test]
+    fn a_grant_covers_what_lies_under_its_prefix_and_nothing_beside_it() {
+        let grants = grants(&[("vision", &["/api/v1/vision/"])]);
+        for inside in
+            ["/api/v1/vision/x", "/api/v1/vision/**", "/api/v1/vision/{id}", "/api/v1/vision", "/api/v1/vision/"]
+        {
+            assert_eq!(grants.owner_of_path(inside), Some("vision"), "{inside}");
+        }
+        for outside in ["/api/v1/visionary", "/api/v1/{x}/y", "/api/v1/**", "/**", "/api/v1/vision**"] {
+            assert_eq!(grants.owner_of_path(outside), None, "{outside}");
+        }
+    }
+
+    #[test]
+    fn a_deeper_grant_takes_its_part_out_of_a_shallower_one() {
+        let mut grants = grants(&[("legacy", &["/"]), ("vision", &["/api/v1/vision/"])]);
+        assert_eq!(grants.owner_of_path("/api/v1/vision/steal"), Some("vision"));
+        assert_eq!(grants.owner_of_path("/anything/else"), Some("legacy"));
+        assert_eq!(grants.admit("audio"), Ok(()));
+        assert_eq!(grants.owner_of_path("/api/v1/audio/x"), Some("audio"));
+    }
+
+    #[test]
+    fn a_default_grant_that_is_taken_is_refused() {
+        let mut grants = grants(&[("first", &["/api/v1/second/"])]);
+        assert!(grants.admit("second").is_err_and(|message| message.contains("`first`")));
+    }
+
+    #[test]
+    fn a_wildcard_host_covers_its_subdomains_only() {
+        let grant = Grant { paths: Vec::new(), hosts: vec!["*.example.com".to_owned()] };
+        assert!(grant.covers_host("a.example.com"));
+        assert!(grant.covers_host("*.b.example.com"));
+        assert!(grant.covers_host("*.example.com"));
+        assert!(!grant.covers_host("example.com"));
+        assert!(!grant.covers_host("a.example.org"));
+        assert!(!grant.covers_host("aexample.com"));
+    }
+}

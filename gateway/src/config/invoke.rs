@@ -1,0 +1,84 @@
+//! Who may call.
+
+use super::problem::{ProblemList, ValuePath};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// What a caller's token must show beside the namespace itself.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawInvoke {
+    /// Accepted issuers, by their names in `gateway.yaml`. Default: every issuer.
+    issuers: Option<Vec<String>>,
+    /// Claims the token must hold: a claim name or a JSON pointer (`/realm/roles`), and the value or one of the values
+    /// that it must be or contain.
+    claims: BTreeMap<String, serde_json::Value>,
+}
+
+/// Rules for the callers of a namespace.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawNamespaceAccess {
+    /// Who may call the namespace's routes, beside the rule that the token grants the namespace.
+    invoke: RawInvoke,
+}
+
+/// What a caller's token must show beside the namespace itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Invoke {
+    /// Accepted issuers; `None` for every one.
+    pub issuers: Option<Vec<String>>,
+    /// JSON pointer of a claim, and the values of which it must be or contain one.
+    pub claims: Vec<(String, Vec<serde_json::Value>)>,
+}
+
+impl RawNamespaceAccess {
+    pub(super) fn validate(self, path: &ValuePath, issuers: &[String], problems: &mut ProblemList) -> Invoke {
+        let Self { invoke } = self;
+        invoke.validate(&path.key("invoke"), issuers, problems)
+    }
+}
+
+impl RawInvoke {
+    pub(super) fn validate(self, path: &ValuePath, known_issuers: &[String], problems: &mut ProblemList) -> Invoke {
+        let Self { issuers, claims } = self;
+        for (index, issuer) in issuers.iter().flatten().enumerate() {
+            if !known_issuers.contains(issuer) {
+                let known: Vec<&str> = known_issuers.iter().map(String::as_str).collect();
+                let hint = super::problem::suggest(issuer, &known);
+                problems.report(
+                    path.key("issuers").index(index),
+                    format!("`{issuer}` is no issuer of gateway.yaml; {hint}"),
+                );
+            }
+        }
+        if issuers.as_ref().is_some_and(Vec::is_empty) {
+            problems.report(path.key("issuers"), "an empty list admits nobody; leave it out for every issuer");
+        }
+        let claims = claims
+            .into_iter()
+            .filter_map(|(claim, value)| {
+                let any_of = match value {
+                    serde_json::Value::Array(values) if !values.is_empty() => values,
+                    serde_json::Value::Array(_) | serde_json::Value::Null | serde_json::Value::Object(_) => {
+                        let message = "write the value that the claim must hold, or a list of accepted values";
+                        problems.report(path.key("claims").key(claim), message);
+                        return None;
+                    }
+                    value => vec![value],
+                };
+                let pointer = if claim.starts_with('/') { claim } else { format!("/{}", escape_pointer(&claim)) };
+                Some((pointer, any_of))
+            })
+            .collect();
+        Invoke { issuers, claims }
+    }
+}
+
+/// A claim name as one step of a JSON pointer (RFC 6901 §3).
+fn escape_pointer(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}

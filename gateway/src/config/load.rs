@@ -1,0 +1,186 @@
+//! Reads and validates all files of a configuration.
+
+use super::environment::Environment;
+use super::gateway::{Gateway, RawGateway};
+use super::namespace::{Namespace, Platform, RawNamespace};
+use super::node;
+use super::problem::{Problem, ProblemList, ValuePath};
+use serde::de::DeserializeOwned;
+use serde_yaml::Value;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// One file: what it says and what is wrong with it.
+#[derive(Debug)]
+pub struct Document<T> {
+    /// The file.
+    pub file: PathBuf,
+    /// Its text, for the positions of problems.
+    pub text: String,
+    /// What it says; kept even when there are problems, where it can be understood.
+    pub content: Option<T>,
+    /// What is wrong with it. Later stages add theirs.
+    pub problems: ProblemList,
+}
+
+impl<T> Document<T> {
+    /// Whether the file may be used.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.content.is_some() && self.problems.is_empty()
+    }
+
+    /// The problems with their positions.
+    #[must_use]
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.problems.finish(&self.file, &self.text)
+    }
+}
+
+/// All files of a configuration, read and validated.
+#[derive(Debug)]
+pub struct Sources {
+    /// `gateway.yaml`.
+    pub gateway: Document<Gateway>,
+    /// The teams' files by namespace.
+    pub namespaces: BTreeMap<String, Document<Namespace>>,
+}
+
+impl Sources {
+    /// Every problem of every file.
+    #[must_use]
+    pub fn into_problems(self) -> Vec<Problem> {
+        let mut problems = self.gateway.into_problems();
+        problems.extend(self.namespaces.into_values().flat_map(Document::into_problems));
+        problems
+    }
+}
+
+/// Reads `gateway_file` and the namespace files it points to. Problems are in the result, never lost.
+#[must_use]
+pub fn load(gateway_file: &Path) -> Sources {
+    let base = gateway_file.parent().filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut gateway_problems = ProblemList::default();
+    let environment = Environment::of_process(base).unwrap_or_else(|message| {
+        gateway_problems.report(ValuePath::default(), message);
+        Environment::default()
+    });
+    load_with(gateway_file, base, &environment, gateway_problems)
+}
+
+fn load_with(gateway_file: &Path, base: &Path, environment: &Environment, mut problems: ProblemList) -> Sources {
+    let text = read_text(gateway_file, &mut problems);
+    let raw: Option<RawGateway> = read_document(&text, environment, &mut problems);
+    let content = raw.and_then(|raw| raw.validate(base, &mut problems));
+    let mut gateway = Document { file: gateway_file.to_owned(), text, content, problems };
+    let namespaces = load_namespaces(&mut gateway, base, environment);
+    Sources { gateway, namespaces }
+}
+
+fn load_namespaces(
+    gateway: &mut Document<Gateway>,
+    base: &Path,
+    environment: &Environment,
+) -> BTreeMap<String, Document<Namespace>> {
+    let directory = gateway.content.as_ref().map_or_else(|| base.join("namespaces"), |g| g.namespace_directory.clone());
+    let files = match namespace_files(&directory) {
+        Ok(files) => files,
+        Err(error) => {
+            let path = ValuePath::default().key("namespaces").key("directory");
+            let message = format!("cannot read the folder {} of the namespace files: {error}", directory.display());
+            gateway.problems.report(path, message);
+            return BTreeMap::new();
+        }
+    };
+    let known = gateway.content.as_ref();
+    let issuers: Option<Vec<String>> = known.map(|g| g.issuers.iter().map(|issuer| issuer.name.clone()).collect());
+    let mut grants = known.map(|g| g.grants.clone()).unwrap_or_default();
+    let mut refused: BTreeMap<String, String> = BTreeMap::new();
+    for name in files.keys().filter(|name| super::name::is_name(name)) {
+        if let Err(message) = grants.admit(name) {
+            refused.insert(name.clone(), message);
+        }
+    }
+    let platform = issuers.as_deref().map(|issuers| Platform { grants: &grants, issuers });
+    let documents: BTreeMap<String, Document<Namespace>> = files
+        .into_iter()
+        .map(|(name, file)| {
+            let mut document = load_namespace(&name, &file, base_of(&file), platform.as_ref(), environment);
+            if let Some(message) = refused.remove(&name) {
+                document.problems.report(ValuePath::default().key("namespace"), message);
+            }
+            (name, document)
+        })
+        .collect();
+    if let Some(gateway) = gateway.content.as_mut() {
+        gateway.grants = grants;
+    }
+    documents
+}
+
+fn base_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new("."))
+}
+
+fn load_namespace(
+    name: &str,
+    file: &Path,
+    base: &Path,
+    platform: Option<&Platform<'_>>,
+    environment: &Environment,
+) -> Document<Namespace> {
+    let mut problems = ProblemList::default();
+    super::name::check_name("namespace", name, &ValuePath::default(), &mut problems);
+    let text = read_text(file, &mut problems);
+    let raw: Option<RawNamespace> = read_document(&text, environment, &mut problems);
+    let content = match (raw, platform) {
+        (Some(raw), Some(platform)) => Some(raw.validate(name, base, platform, &mut problems)),
+        // Without a readable gateway.yaml nothing is known of grants and issuers; its own problems come first.
+        _ => None,
+    };
+    Document { file: file.to_owned(), text, content, problems }
+}
+
+/// The `<name>.yaml` files of a folder; a folder that does not exist holds none.
+fn namespace_files(directory: &Path) -> std::io::Result<BTreeMap<String, PathBuf>> {
+    let mut files = BTreeMap::new();
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(files),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let is_yaml = path.extension().and_then(OsStr::to_str).is_some_and(|e| e == "yaml" || e == "yml");
+        let name = path.file_stem().and_then(OsStr::to_str).map(str::to_owned);
+        // Editors leave hidden copies (`.vision.yaml.swp`) beside what they edit.
+        if let Some(name) = name.filter(|name| is_yaml && !name.starts_with('.')) {
+            files.insert(name, path);
+        }
+    }
+    Ok(files)
+}
+
+fn read_text(file: &Path, problems: &mut ProblemList) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|error| {
+        problems.report(ValuePath::default(), format!("cannot be read: {error}"));
+        String::new()
+    })
+}
+
+fn read_document<T: DeserializeOwned>(text: &str, environment: &Environment, problems: &mut ProblemList) -> Option<T> {
+    if !problems.is_empty() && text.is_empty() {
+        return None;
+    }
+    let mut value: Value = match serde_yaml::from_str(text) {
+        Ok(value) => value,
+        Err(error) => {
+            // serde_yaml's own text ends with the position, which a YAML error has no path to look up by.
+            problems.report(ValuePath::default(), format!("is not valid YAML: {error}"));
+            return None;
+        }
+    };
+    environment.expand(&mut value, problems);
+    node::read(&value, problems)
+}

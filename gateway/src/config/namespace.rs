@@ -1,0 +1,158 @@
+//! `namespaces/<name>.yaml`: what belongs to one team.
+
+use super::backend::{Backend, RawBackend};
+use super::grant::Grants;
+use super::invoke::{Invoke, RawNamespaceAccess};
+use super::limits::{RawTrafficLimits, TrafficLimits};
+use super::name::check_name;
+use super::plugin::{Plugin, RawPlugin};
+use super::problem::{ProblemList, ValuePath};
+use super::route::{RawRoute, Route, Surroundings};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::Path;
+
+/// One team's part of the configuration of FrameX Gateway.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawNamespace {
+    /// The namespace; must be the name of the file without `.yaml`.
+    namespace: String,
+    /// Who may call. Whatever stands here, a token must also grant the namespace.
+    #[serde(default)]
+    access: RawNamespaceAccess,
+    /// How much traffic the whole namespace takes.
+    #[serde(default)]
+    limits: RawTrafficLimits,
+    /// Plugins that run in the gateway's process, by name.
+    #[serde(default)]
+    plugins: BTreeMap<String, RawPlugin>,
+    /// Backends on the network, by name. Plugins and backends share their names.
+    #[serde(default)]
+    backends: BTreeMap<String, RawBackend>,
+    /// Which requests go where. The order does not matter: the most precise route wins.
+    #[serde(default)]
+    routes: Vec<RawRoute>,
+}
+
+/// One team's part of a configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Namespace {
+    /// Its name.
+    pub name: String,
+    /// What a token must show beside the namespace.
+    pub invoke: Invoke,
+    /// How much traffic the whole namespace takes.
+    pub limits: TrafficLimits,
+    /// Plugins, in the order of their names.
+    pub plugins: Vec<Plugin>,
+    /// Network backends, in the order of their names.
+    pub backends: Vec<Backend>,
+    /// Routes, in the order of the file.
+    pub routes: Vec<Route>,
+}
+
+/// What a namespace is validated against.
+pub(super) struct Platform<'a> {
+    pub(super) grants: &'a Grants,
+    pub(super) issuers: &'a [String],
+}
+
+impl RawNamespace {
+    /// Checks everything that can be checked without touching the world. `name` is what the file is called.
+    ///
+    /// Returns what could be understood even when problems were reported, so that later checks find theirs too.
+    pub(super) fn validate(
+        self,
+        name: &str,
+        base: &Path,
+        platform: &Platform<'_>,
+        problems: &mut ProblemList,
+    ) -> Namespace {
+        let Self { namespace, access, limits, plugins, backends, routes } = self;
+        let root = ValuePath::default();
+        if namespace != name {
+            problems.report(root.key("namespace"), format!("`{namespace}` must be `{name}`, like the file"));
+        }
+        let plugin_names: Vec<String> = plugins.keys().cloned().collect();
+        let backend_names: Vec<String> = backends.keys().cloned().collect();
+        for plugin in &plugin_names {
+            check_name("plugin", plugin, &root.key("plugins").key(plugin.clone()), problems);
+        }
+        for backend in &backend_names {
+            let path = root.key("backends").key(backend.clone());
+            check_name("backend", backend, &path, problems);
+            if plugin_names.contains(backend) {
+                problems
+                    .report(path, format!("`{backend}` is a plugin already; plugins and backends share their names"));
+            }
+        }
+        let around = Surroundings { plugins: &plugin_names, backends: &backend_names, issuers: platform.issuers };
+        let validated = Namespace {
+            name: name.to_owned(),
+            invoke: access.validate(&root.key("access"), platform.issuers, problems),
+            limits: limits.validate(&root.key("limits"), problems),
+            plugins: plugins
+                .into_iter()
+                .map(|(name, raw)| raw.validate(&name, &root.key("plugins").key(name.clone()), base, problems))
+                .collect(),
+            backends: backends
+                .into_iter()
+                .map(|(name, raw)| raw.validate(&name, &root.key("backends").key(name.clone()), base, problems))
+                .collect(),
+            routes: validate_routes(routes, name, &around, platform.grants, problems),
+        };
+        validated
+    }
+}
+
+/// Every route keeps its index, so that later problems are placed right.
+fn validate_routes(
+    routes: Vec<RawRoute>,
+    namespace: &str,
+    around: &Surroundings<'_>,
+    grants: &Grants,
+    problems: &mut ProblemList,
+) -> Vec<Route> {
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    let mut validated = Vec::with_capacity(routes.len());
+    for (index, raw) in routes.into_iter().enumerate() {
+        let path = ValuePath::default().key("routes").index(index);
+        let route = raw.validate(&path, around, problems);
+        match names.entry(route.name.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(index);
+            }
+            Entry::Occupied(entry) => problems.report(
+                path.clone(),
+                format!("is called `{}` like routes[{}]; give one of them another `name`", route.name, entry.get()),
+            ),
+        }
+        check_grant(&route, namespace, grants, &path.key("match"), problems);
+        validated.push(route);
+    }
+    validated
+}
+
+fn check_grant(route: &Route, namespace: &str, grants: &Grants, path: &ValuePath, problems: &mut ProblemList) {
+    let own = grants.of(namespace);
+    for (index, host) in route.matches.hosts.iter().enumerate() {
+        if !own.covers_host(host) {
+            problems.report(
+                path.key("hosts").index(index),
+                format!("the host `{host}` is not granted to the namespace `{namespace}`; the platform team grants hosts in gateway.yaml"),
+            );
+        }
+    }
+    let pattern = &route.matches.path;
+    let is_own_host = !route.matches.hosts.is_empty();
+    if !is_own_host && pattern.starts_with('/') && grants.owner_of_path(pattern) != Some(namespace) {
+        let granted = if own.paths.is_empty() { "no path on every host".to_owned() } else { own.paths.join(", ") };
+        problems.report(
+            path.key("path"),
+            format!("`{pattern}` is not granted to the namespace `{namespace}`; it owns {granted}"),
+        );
+    }
+}

@@ -1,0 +1,396 @@
+//! Reads a parsed YAML value into a serde type and finds every problem on the way, not only the first.
+//!
+//! serde stops at its first error. Here an error names the value it is about; that value is passed over and the
+//! document is read again, until what is left fits. A document with `n` wrong values is read `n + 1` times, which
+//! is nothing for a configuration file and keeps `#[derive(Deserialize)]` as the only description of its shape.
+//!
+//! Two things differ from serde_yaml's own reading: an enum is a mapping with one key (`http: {...}`) instead of a
+//! `!tag`, and unknown keys and variants are answered with the nearest known word.
+
+use super::problem::{ProblemList, Spot, Step, ValuePath, suggest};
+use serde::de::value::StrDeserializer;
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess,
+    SeqAccess, Unexpected, VariantAccess, Visitor,
+};
+use serde_yaml::{Mapping, Value};
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fmt;
+
+/// No file has this many honest mistakes; past it the list would hide more than it shows.
+const MOST_PROBLEMS: usize = 100;
+
+/// Reads `value`; reports every problem. `None` when nothing usable is left.
+pub(super) fn read<T: DeserializeOwned>(value: &Value, problems: &mut ProblemList) -> Option<T> {
+    let before = problems.len();
+    let found = RefCell::new(problems);
+    let mut passed_over: HashSet<ValuePath> = HashSet::new();
+    loop {
+        let root = Node { value, path: ValuePath::default(), passed_over: &passed_over, problems: &found };
+        let error = match T::deserialize(root) {
+            Ok(read) => return (found.borrow().len() == before).then_some(read),
+            Err(error) => error,
+        };
+        let path = error.path.unwrap_or_default();
+        // A field that is missing only because its wrong value was passed over was reported already.
+        if !error.missing.is_some_and(|field| passed_over.contains(&path.key(field))) {
+            found.borrow_mut().report(path.clone(), error.message);
+        }
+        let is_root = path.0.is_empty();
+        if is_root || found.borrow().len() - before > MOST_PROBLEMS || !passed_over.insert(path) {
+            return None;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ReadError {
+    path: Option<ValuePath>,
+    message: String,
+    missing: Option<&'static str>,
+}
+
+impl ReadError {
+    fn at(mut self, path: &ValuePath) -> Self {
+        self.path.get_or_insert_with(|| path.clone());
+        self
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+impl de::Error for ReadError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self { path: None, message: message.to_string(), missing: None }
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self { path: None, message: format!("`{field}` is missing"), missing: Some(field) }
+    }
+
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let found = match unexpected {
+            Unexpected::Unit => "nothing".to_owned(),
+            Unexpected::Map => "a mapping".to_owned(),
+            Unexpected::Seq => "a list".to_owned(),
+            Unexpected::Str(text) => format!("the text {text:?}"),
+            Unexpected::Bool(value) => format!("`{value}`"),
+            Unexpected::Unsigned(number) => format!("the number {number}"),
+            Unexpected::Signed(number) => format!("the number {number}"),
+            other => other.to_string(),
+        };
+        Self::custom(format!("found {found}, expected {expected}"))
+    }
+}
+
+#[derive(Clone)]
+struct Node<'a, 'p> {
+    value: &'a Value,
+    path: ValuePath,
+    passed_over: &'a HashSet<ValuePath>,
+    problems: &'a RefCell<&'p mut ProblemList>,
+}
+
+impl<'a> Node<'a, '_> {
+    fn child(&self, step: Step, value: &'a Value) -> Self {
+        Self { value, path: self.path.with(step), passed_over: self.passed_over, problems: self.problems }
+    }
+
+    fn is_passed_over(&self, step: Step) -> bool {
+        !self.passed_over.is_empty() && self.passed_over.contains(&self.path.with(step))
+    }
+
+    fn fail<T>(&self, message: impl Into<String>) -> Result<T, ReadError> {
+        Err(ReadError { path: Some(self.path.clone()), message: message.into(), missing: None })
+    }
+
+    fn untagged(&self) -> Result<&'a Value, ReadError> {
+        match self.value {
+            Value::Tagged(tagged) => self.fail(format!("the YAML tag `{}` has no meaning here; remove it", tagged.tag)),
+            value => Ok(value),
+        }
+    }
+
+    /// The entries of a struct: known fields go on, unknown ones are reported and left out.
+    fn known_entries(&self, entries: &'a Mapping, fields: &'static [&'static str]) -> Vec<(&'a str, &'a Value)> {
+        let mut known = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            match key.as_str() {
+                Some(key) if self.is_passed_over(Step::Key(key.to_owned())) => {}
+                Some(key) if fields.contains(&key) => known.push((key, value)),
+                key => {
+                    let word = key.map_or_else(|| "(a key that is not text)".to_owned(), str::to_owned);
+                    let message = format!("`{word}` is unknown here; {}", suggest(&word, fields));
+                    self.problems.borrow_mut().report_at(self.path.key(word), Spot::Key, message);
+                }
+            }
+        }
+        known
+    }
+}
+
+impl<'de, 'a> Deserializer<'de> for Node<'a, '_> {
+    type Error = ReadError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        let path = self.path.clone();
+        let result = match self.untagged()? {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                (Some(number), _, _) => visitor.visit_u64(number),
+                (None, Some(number), _) => visitor.visit_i64(number),
+                (None, None, Some(number)) => visitor.visit_f64(number),
+                (None, None, None) => self.fail("this number cannot be read"),
+            },
+            Value::String(text) => visitor.visit_str(text),
+            Value::Sequence(elements) => visitor.visit_seq(Elements { node: self.clone(), elements, next: 0 }),
+            Value::Mapping(entries) => {
+                let mut pairs = Vec::with_capacity(entries.len());
+                for (key, value) in entries {
+                    match key.as_str() {
+                        Some(key) if self.is_passed_over(Step::Key(key.to_owned())) => {}
+                        Some(key) => pairs.push((key, value)),
+                        None => return self.fail("every key here must be text; put it into quotes"),
+                    }
+                }
+                visitor.visit_map(Entries { node: self.clone(), pairs, next: 0 })
+            }
+            Value::Tagged(_) => unreachable!("`untagged` refused it"),
+        };
+        result.map_err(|error| error.at(&path))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        match self.value {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
+        let path = self.path.clone();
+        match self.untagged()? {
+            Value::Mapping(entries) => {
+                let pairs = self.known_entries(entries, fields);
+                visitor.visit_map(Entries { node: self, pairs, next: 0 }).map_err(|error| error.at(&path))
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
+        let choice = match self.untagged()? {
+            Value::String(word) => Choice { word, content: None, node: self.clone() },
+            Value::Mapping(entries) if entries.len() == 1 => match entries.iter().next() {
+                Some((Value::String(word), content)) => Choice { word, content: Some(content), node: self.clone() },
+                _ => return self.fail(format!("expected one of {}", variants.join(", "))),
+            },
+            _ => return self.fail(format!("expected exactly one of {}", variants.join(", "))),
+        };
+        if !variants.contains(&choice.word) {
+            return self.fail(format!("`{}` is unknown here; {}", choice.word, suggest(choice.word, variants)));
+        }
+        let path = self.path.clone();
+        visitor.visit_enum(choice).map_err(|error| error.at(&path))
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, ReadError> {
+        let path = self.path.clone();
+        visitor.visit_newtype_struct(self).map_err(|error| error.at(&path))
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        visitor.visit_unit()
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map identifier
+    }
+}
+
+struct Elements<'a, 'p> {
+    node: Node<'a, 'p>,
+    elements: &'a [Value],
+    next: usize,
+}
+
+impl<'de> SeqAccess<'de> for Elements<'_, '_> {
+    type Error = ReadError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
+        while self.next < self.elements.len() && self.node.is_passed_over(Step::Index(self.next)) {
+            self.next += 1;
+        }
+        let Some(element) = self.elements.get(self.next) else { return Ok(None) };
+        let node = self.node.child(Step::Index(self.next), element);
+        self.next += 1;
+        let path = node.path.clone();
+        seed.deserialize(node).map(Some).map_err(|error| error.at(&path))
+    }
+}
+
+struct Entries<'a, 'p> {
+    node: Node<'a, 'p>,
+    pairs: Vec<(&'a str, &'a Value)>,
+    next: usize,
+}
+
+impl<'de> MapAccess<'de> for Entries<'_, '_> {
+    type Error = ReadError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ReadError> {
+        let Some((key, _)) = self.pairs.get(self.next) else { return Ok(None) };
+        let path = self.node.path.key(*key);
+        let key: StrDeserializer<'_, ReadError> = (*key).into_deserializer();
+        seed.deserialize(key).map(Some).map_err(|error| error.at(&path))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
+        let (key, value) = self.pairs[self.next];
+        self.next += 1;
+        let node = self.node.child(Step::Key(key.to_owned()), value);
+        let path = node.path.clone();
+        seed.deserialize(node).map_err(|error| error.at(&path))
+    }
+}
+
+/// One variant of an enum: its name and what it holds.
+struct Choice<'a, 'p> {
+    word: &'a str,
+    content: Option<&'a Value>,
+    node: Node<'a, 'p>,
+}
+
+impl<'de, 'a, 'p> EnumAccess<'de> for Choice<'a, 'p> {
+    type Error = ReadError;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), ReadError> {
+        let word: StrDeserializer<'_, ReadError> = self.word.into_deserializer();
+        Ok((seed.deserialize(word)?, self))
+    }
+}
+
+impl<'de, 'a, 'p> Choice<'a, 'p> {
+    fn content(self) -> Result<Node<'a, 'p>, ReadError> {
+        match self.content {
+            Some(content) => Ok(self.node.child(Step::Key(self.word.to_owned()), content)),
+            None => self.node.fail(format!("`{}` needs a value: write `{}: ...`", self.word, self.word)),
+        }
+    }
+}
+
+impl<'de> VariantAccess<'de> for Choice<'_, '_> {
+    type Error = ReadError;
+
+    fn unit_variant(self) -> Result<(), ReadError> {
+        match self.content {
+            None | Some(Value::Null) => Ok(()),
+            Some(_) => self.node.fail(format!("`{}` takes no value", self.word)),
+        }
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, ReadError> {
+        let node = self.content()?;
+        let path = node.path.clone();
+        seed.deserialize(node).map_err(|error| error.at(&path))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ReadError> {
+        self.content()?.deserialize_any(visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
+        self.content()?.deserialize_struct("", fields, visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct File {
+        name: String,
+        #[serde(default)]
+        items: Vec<Item>,
+        kind: Option<Kind>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Item {
+        path: String,
+        size: Option<u32>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(rename_all = "snake_case")]
+    enum Kind {
+        Plain,
+        Sized(Item),
+    }
+
+    fn problems_of(text: &str) -> Vec<String> {
+        let mut problems = ProblemList::default();
+        let read: Option<File> = read(&serde_yaml::from_str(text).expect("valid YAML"), &mut problems);
+        assert_eq!(read.is_none(), !problems.is_empty());
+        problems.finish(std::path::Path::new("f"), text).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_problem_of_a_file_is_found_in_one_go() {
+        let text = "nmae: x\nitems:\n- path: [1]\n  size: big\n- size: 3\n- path: ok\n  sise: 1\nkind: plian\n";
+        assert_eq!(
+            problems_of(text),
+            [
+                "f:1:1: `name` is missing",
+                "f:1:1: nmae: `nmae` is unknown here; did you mean `name`?",
+                "f:3:9: items[0].path: found a list, expected a string",
+                "f:4:9: items[0].size: found the text \"big\", expected u32",
+                "f:5:3: items[1]: `path` is missing",
+                "f:7:3: items[2].sise: `sise` is unknown here; did you mean `size`?",
+                "f:8:7: kind: `plian` is unknown here; did you mean `plain`?",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_enum_is_a_word_or_a_mapping_with_one_key() {
+        assert_eq!(problems_of("name: a\nkind: plain\n"), [""; 0]);
+        assert_eq!(problems_of("name: a\nkind: { sized: { path: b } }\n"), [""; 0]);
+        assert_eq!(problems_of("name: a\nkind: { sized: { path: 1 } }\n").len(), 1);
+        assert_eq!(problems_of("name: a\nkind: { sized: {path: a}, plain: 1 }\n").len(), 1);
+    }
+
+    #[test]
+    fn yaml_tags_are_refused_not_guessed() {
+        assert_eq!(
+            problems_of("name: !secret x\n"),
+            ["f:1:7: name: the YAML tag `!secret` has no meaning here; remove it"]
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! What is wrong with a configuration, said so that a person can mend it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// One step from the root of a document to a value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Step {
+    /// A key of a mapping.
+    Key(String),
+    /// An index of a sequence, from 0.
+    Index(usize),
+}
+
+/// The way from the root of a document to a value, written `routes[2].match.path`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ValuePath(pub Vec<Step>);
+
+impl ValuePath {
+    /// The path of `key` below this one.
+    #[must_use]
+    pub fn key(&self, key: impl Into<String>) -> Self {
+        self.with(Step::Key(key.into()))
+    }
+
+    /// The path of element `index` below this one.
+    #[must_use]
+    pub fn index(&self, index: usize) -> Self {
+        self.with(Step::Index(index))
+    }
+
+    pub(super) fn with(&self, step: Step) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(step);
+        Self(steps)
+    }
+
+    /// The path one step up; `None` at the root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let (_, steps) = self.0.split_last()?;
+        Some(Self(steps.to_vec()))
+    }
+}
+
+impl fmt::Display for ValuePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Key(key) if position == 0 => f.write_str(key)?,
+                Step::Key(key) => write!(f, ".{key}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a problem is about: the value at its path, or the key that leads there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Spot {
+    /// Point at the value.
+    Value,
+    /// Point at the key itself (an unknown word).
+    Key,
+}
+
+/// One problem: where it is and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub file: PathBuf,
+    /// Line and column, both from 1, where they are known.
+    pub position: Option<(usize, usize)>,
+    /// The way to the value inside the file; empty for the file as a whole.
+    pub path: ValuePath,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some((line, column)) = self.position {
+            write!(f, ":{line}:{column}")?;
+        }
+        f.write_str(": ")?;
+        if !self.path.0.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Collects the problems of one file while it is read, validated and compiled.
+///
+/// Positions are looked up when the list is finished, so a check only has to know the path of what it checks.
+#[derive(Debug, Default)]
+pub struct ProblemList {
+    found: Vec<(ValuePath, Spot, String)>,
+}
+
+impl ProblemList {
+    /// Reports a problem with the value at `path`.
+    pub fn report(&mut self, path: ValuePath, message: impl Into<String>) {
+        self.report_at(path, Spot::Value, message);
+    }
+
+    /// Reports a problem with the value or the key at `path`. The same problem is kept once.
+    pub fn report_at(&mut self, path: ValuePath, spot: Spot, message: impl Into<String>) {
+        let entry = (path, spot, message.into());
+        if !self.found.contains(&entry) {
+            self.found.push(entry);
+        }
+    }
+
+    /// Whether nothing was reported.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// How many problems were reported.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// The problems of `file`, in the order of their places in `text`.
+    #[must_use]
+    pub fn finish(self, file: &Path, text: &str) -> Vec<Problem> {
+        let mut problems: Vec<Problem> = self
+            .found
+            .into_iter()
+            .map(|(path, spot, message)| Problem {
+                file: file.to_owned(),
+                position: super::locate::locate(text, &path, spot),
+                path,
+                message,
+            })
+            .collect();
+        problems.sort_by(|a, b| (a.position, &a.path).cmp(&(b.position, &b.path)));
+        problems
+    }
+}
+
+/// Says which known word an unknown one is closest to, or lists the known ones when none is close.
+pub(super) fn suggest(word: &str, known: &[&str]) -> String {
+    let nearest = known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))
+        .min_by_key(|(distance, _)| *distance);
+    match nearest {
+        Some((distance, candidate)) if distance <= 2.max(candidate.len() / 3) => {
+            format!("did you mean `{candidate}`?")
+        }
+        Some(_) => format!("known here: {}", known.join(", ")),
+        None => "nothing is known here".to_owned(),
+    }
+}

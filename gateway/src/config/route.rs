@@ -1,0 +1,250 @@
+//! Routes: which requests, and who answers them.
+
+use super::invoke::{Invoke, RawInvoke};
+use super::limits::{RawTrafficLimits, TrafficLimits};
+use super::problem::{ProblemList, ValuePath, suggest};
+use super::rewrite::{RawRewrite, Rewrite};
+use super::units::Span;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// A route: which requests, and who answers them.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawRoute {
+    /// Name in logs and metrics, unique in the namespace. Default: the methods and the path pattern.
+    name: Option<String>,
+    /// Which requests.
+    #[serde(rename = "match")]
+    matches: RawMatch,
+    /// The plugin or backend of this namespace that answers.
+    to: String,
+    /// Whether anyone may call without a token. Default: false.
+    #[serde(default)]
+    public: bool,
+    /// What a token must show beside the namespace's own rules.
+    #[serde(default)]
+    access: RawInvoke,
+    /// Longest silence of the backend, in place of its own `timeouts.silence`; for a plugin, the longest call.
+    timeout: Option<Span>,
+    /// How much traffic the route takes, beside the namespace's own limits.
+    #[serde(default)]
+    limits: RawTrafficLimits,
+    /// What changes on the way to the backend and back.
+    #[serde(default)]
+    rewrite: RawRewrite,
+}
+
+/// Which requests a route takes. Every given condition must hold.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawMatch {
+    /// Host names (`app.example.com`) or wildcards (`*.example.com`) granted to the namespace. Default: any host.
+    #[serde(default)]
+    hosts: Vec<String>,
+    /// Path pattern: plain text, `{name}` for one segment, `{name...}` or `/**` at the end for the rest.
+    path: String,
+    /// Methods. Default: all. GET includes HEAD.
+    #[serde(default)]
+    methods: Vec<String>,
+    /// Header fields: the exact value, or `{ present: true }`.
+    #[serde(default)]
+    headers: BTreeMap<String, RawTest>,
+    /// Query parameters: the exact (decoded) value, or `{ present: true }`.
+    #[serde(default)]
+    query: BTreeMap<String, RawTest>,
+}
+
+/// A test of a header field or query parameter.
+#[derive(Clone, Debug)]
+pub(super) enum RawTest {
+    Exact(String),
+    Present(bool),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPresence {
+    present: bool,
+}
+
+impl<'de> Deserialize<'de> for RawTest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TestVisitor)
+    }
+}
+
+struct TestVisitor;
+
+impl<'de> Visitor<'de> for TestVisitor {
+    type Value = RawTest;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the exact text, or `{ present: true }`")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<RawTest, E> {
+        Ok(RawTest::Exact(text.to_owned()))
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<RawTest, E> {
+        Err(E::custom(format!("`{value}` is ambiguous; write \"{value}\" for the text or {{ present: {value} }}")))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawTest, A::Error> {
+        RawPresence::deserialize(MapAccessDeserializer::new(map))
+            .map(|RawPresence { present }| RawTest::Present(present))
+    }
+}
+
+impl JsonSchema for RawTest {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Test")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The exact text, or whether the field is present.",
+            "oneOf": [
+                { "type": "string" },
+                {
+                    "type": "object",
+                    "properties": { "present": { "type": "boolean" } },
+                    "required": ["present"],
+                    "additionalProperties": false
+                }
+            ]
+        })
+    }
+}
+
+/// A route of a namespace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// Name in logs and metrics, unique in the namespace.
+    pub name: String,
+    /// Which requests.
+    pub matches: Match,
+    /// Who answers.
+    pub target: Target,
+    /// Whether anyone may call without a token.
+    pub public: bool,
+    /// What a token must show beside the namespace's own rules.
+    pub invoke: Invoke,
+    /// Longest silence of a backend, or longest call of a plugin.
+    pub timeout: Option<Duration>,
+    /// How much traffic the route takes.
+    pub limits: TrafficLimits,
+    /// What changes on the way.
+    pub rewrite: Rewrite,
+}
+
+/// Which requests a route takes; the patterns are parsed when the routing table is compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// Host patterns, lower case; empty for any host.
+    pub hosts: Vec<String>,
+    /// Path pattern.
+    pub path: String,
+    /// Method names; empty for all.
+    pub methods: Vec<String>,
+    /// Tests of header fields.
+    pub headers: Vec<(String, Test)>,
+    /// Tests of query parameters.
+    pub query: Vec<(String, Test)>,
+}
+
+/// A test of a header field or query parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// Its first value is exactly this.
+    Exact(String),
+    /// It is there, or it is not.
+    Present(bool),
+}
+
+/// Who answers a route, by name in the namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A plugin in the gateway's process.
+    Plugin(String),
+    /// A network backend.
+    Backend(String),
+}
+
+/// What a route may refer to.
+pub(super) struct Surroundings<'a> {
+    pub(super) plugins: &'a [String],
+    pub(super) backends: &'a [String],
+    pub(super) issuers: &'a [String],
+}
+
+impl RawRoute {
+    pub(super) fn validate(self, path: &ValuePath, around: &Surroundings<'_>, problems: &mut ProblemList) -> Route {
+        let Self { name, matches, to, public, access, timeout, limits, rewrite } = self;
+        let matches = matches.validate();
+        let name = match name {
+            Some(name) => check_route_name(name, &path.key("name"), problems),
+            None if matches.methods.is_empty() => matches.path.clone(),
+            None => format!("{} {}", matches.methods.join(","), matches.path),
+        };
+        let timeout = timeout.map(|span| span.0);
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            problems.report(path.key("timeout"), "0 would end every answer; the least is 1ms");
+        }
+        let invoke = access.validate(&path.key("access"), around.issuers, problems);
+        if public && invoke != Invoke::default() {
+            problems.report(path.key("access"), "a public route asks for no token, so it can have no access rules");
+        }
+        let limits = limits.validate(&path.key("limits"), problems);
+        let rewrite = rewrite.validate(&path.key("rewrite"), &matches.path, problems);
+        let target = find_target(to, &path.key("to"), around, problems);
+        Route { name, matches, target, public, invoke, timeout, limits, rewrite }
+    }
+}
+
+impl RawMatch {
+    fn validate(self) -> Match {
+        let Self { hosts, path, methods, headers, query } = self;
+        let tests = |tests: BTreeMap<String, RawTest>| {
+            let test = |(name, test)| match test {
+                RawTest::Exact(text) => (name, Test::Exact(text)),
+                RawTest::Present(present) => (name, Test::Present(present)),
+            };
+            tests.into_iter().map(test).collect()
+        };
+        Match {
+            hosts: hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect(),
+            path,
+            methods,
+            headers: tests(headers),
+            query: tests(query),
+        }
+    }
+}
+
+fn check_route_name(name: String, path: &ValuePath, problems: &mut ProblemList) -> String {
+    if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
+        problems.report(path.clone(), "a route name is 1 to 200 printable characters");
+    }
+    name
+}
+
+/// An unknown target is reported and kept, so that the route's other problems are found too.
+fn find_target(to: String, path: &ValuePath, around: &Surroundings<'_>, problems: &mut ProblemList) -> Target {
+    if around.plugins.contains(&to) {
+        return Target::Plugin(to);
+    }
+    if !around.backends.contains(&to) {
+        let known: Vec<&str> = around.plugins.iter().chain(around.backends).map(String::as_str).collect();
+        let hint = suggest(&to, &known);
+        problems.report(path.clone(), format!("`{to}` is neither a plugin nor a backend of this namespace; {hint}"));
+    }
+    Target::Backend(to)
+}

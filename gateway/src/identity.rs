@@ -1,0 +1,74 @@
+//! Who calls.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The caller of one request.
+#[derive(Clone, Debug, Default)]
+pub enum Identity {
+    /// No credentials were needed and none were used.
+    #[default]
+    Anonymous,
+    /// A person or service that showed a valid token.
+    Caller(Arc<Caller>),
+}
+
+impl Identity {
+    /// The caller behind a token, if there is one.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Caller> {
+        match self {
+            Self::Anonymous => None,
+            Self::Caller(caller) => Some(caller),
+        }
+    }
+
+    /// The subject to show in logs and to backends.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.caller().map(|caller| caller.subject.as_str())
+    }
+}
+
+/// A person or service that showed a valid token.
+#[derive(Debug)]
+pub struct Caller {
+    /// The token's `sub` claim (RFC 7519 §4.1.2); empty when the token has none.
+    pub subject: String,
+    /// The configured name of the issuer that signed the token, not its `iss` URL.
+    pub issuer: Arc<str>,
+    /// The namespaces this caller may use.
+    pub namespaces: NamespaceGrant,
+    /// Every claim of the token, for rules that look at more than the namespaces.
+    pub claims: serde_json::Value,
+}
+
+/// Which namespaces a token opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamespaceGrant {
+    /// `"*"`: every namespace, for platform operators.
+    All,
+    /// Exactly these.
+    Only(Box<[String]>),
+}
+
+impl NamespaceGrant {
+    /// Whether the grant holds `namespace`.
+    #[must_use]
+    pub fn contains(&self, namespace: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.iter().any(|name| name == namespace),
+        }
+    }
+}
+
+impl fmt::Display for NamespaceGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("every namespace"),
+            Self::Only(names) if names.is_empty() => f.write_str("no namespace"),
+            Self::Only(names) => f.write_str(&names.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! FrameX Gateway: one namespaced, access-controlled, metered and observable API over plugins in the process, FrameX
+//! instances and HTTP services. `docs/architecture.md` is the map of this crate.
+
+pub mod access;
+pub mod backends;
+pub mod config;
+pub mod identity;
+pub mod lifecycle;
+pub mod limits;
+pub mod proxy;
+pub mod rejection;
+pub mod reload;
+pub mod request;
+pub mod rewrite;
+pub mod router;
+pub mod snapshot;
+pub mod telemetry;

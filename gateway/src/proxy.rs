@@ -1,0 +1,291 @@
+//! A request's phases on Pingora.
+//!
+//! This file only says what happens in which phase; each step is a file below. Requests for plugins are answered in
+//! `request_filter` (see `pump`), requests for network backends go through Pingora's own proxying. Pingora's bools mean
+//! different things in different phases: they are made from a [`Verdict`] in [`GatewayProxy::request_filter`] alone.
+
+mod admit;
+mod canned_answer;
+mod context;
+mod edge;
+mod failure;
+mod framing;
+mod pump;
+mod record;
+mod reply;
+mod upstream_request;
+
+pub use edge::{Edge, EdgeLimits};
+
+use crate::lifecycle::Lifecycle;
+use crate::rejection::{Reason, Rejection};
+use crate::snapshot::{Snapshot, Target};
+use crate::telemetry::{AccessLog, Metrics};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use context::RequestContext;
+use http::{StatusCode, Version, header};
+use pingora_core::modules::http::HttpModules;
+use pingora_core::protocols::Digest;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, ErrorType, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Endpoints that one request may try to connect to.
+const MOST_ATTEMPTS: usize = 3;
+/// How long the rest of a refused request's body is read and thrown away, so that the client sees the answer.
+const LONGEST_DRAIN: Duration = Duration::from_secs(3);
+
+/// Everything a request needs that outlives it.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// The configuration in force.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// One line per request.
+    pub access_log: Arc<AccessLog>,
+    /// What the process is doing.
+    pub lifecycle: Lifecycle,
+}
+
+/// The gateway as a Pingora proxy.
+#[derive(Debug)]
+pub struct GatewayProxy {
+    shared: Shared,
+}
+
+/// What became of a request in its first phase.
+enum Verdict {
+    /// An answer was written; nothing is left to do.
+    Answered,
+    /// A network backend answers.
+    Proxy,
+}
+
+impl GatewayProxy {
+    /// A proxy over the shared state.
+    #[must_use]
+    pub fn new(shared: Shared) -> Self {
+        Self { shared }
+    }
+
+    async fn decide(&self, session: &mut Session, context: &mut RequestContext) -> Result<Verdict> {
+        if let Err(rejection) = admit::admit(session, context) {
+            return self.refuse(session, context, rejection).await;
+        }
+        let Some(route) = context.route.clone() else {
+            return self.refuse(session, context, Reason::Internal.into()).await;
+        };
+        match &route.target {
+            Target::Cluster(_) => Ok(Verdict::Proxy),
+            Target::Plugin(plugin) => match pump::answer(session, context, &route, plugin).await {
+                Ok(()) => Ok(Verdict::Answered),
+                Err(pump::PumpError::Rejected(rejection)) => self.refuse(session, context, rejection).await,
+                Err(pump::PumpError::Cut(rejection)) => {
+                    // Bytes are on their way already; only an error makes Pingora end the connection, so that the
+                    // client can see that the answer is not whole.
+                    context.rejection = Some(rejection);
+                    Err(Error::new_in(ErrorType::InternalError))
+                }
+                Err(pump::PumpError::Client(error)) => Err(error),
+            },
+        }
+    }
+
+    async fn refuse(&self, session: &mut Session, context: &mut RequestContext, rejection: Rejection) -> Result<Verdict> {
+        let written = reply::write(session, context, &rejection).await;
+        context.rejection = Some(rejection);
+        written.map(|()| Verdict::Answered).map_err(Error::into_down)
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for GatewayProxy {
+    type CTX = RequestContext;
+
+    fn new_ctx(&self) -> RequestContext {
+        RequestContext::new(self.shared.snapshot.load_full(), self.shared.lifecycle.enter())
+    }
+
+    /// No modules: the gateway neither compresses nor rewrites bodies.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, context: &mut RequestContext) -> Result<()> {
+        edge::head_arrived(session);
+        let limits = &context.snapshot.gateway.connections;
+        // Pingora switches keep-alive off where the framing asks for it; switching it on again would let a smuggled
+        // request through, so an existing one is only shortened.
+        if session.get_keepalive().is_some() {
+            session.set_keepalive(Some(limits.idle_timeout.as_secs().max(1)));
+        }
+        session.set_read_timeout(Some(limits.body_timeout));
+        session.set_write_timeout(Some(limits.write_timeout));
+        session.set_total_drain_timeout(Some(LONGEST_DRAIN));
+        session.set_close_on_response_before_downstream_finish(false);
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, context: &mut RequestContext) -> Result<bool> {
+        // Here true means "answered, stop".
+        match self.decide(session, context).await? {
+            Verdict::Answered => Ok(true),
+            Verdict::Proxy => Ok(false),
+        }
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        let Some(chunk) = body else { return Ok(()) };
+        context.body_forwarded |= !chunk.is_empty();
+        context.take_request_bytes(chunk.len()).map_err(|rejection| {
+            context.rejection = Some(rejection);
+            Error::new_down(ErrorType::HTTPStatus(413))
+        })
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
+        let Some(cluster) = context.cluster() else { return Error::e_explain(ErrorType::InternalError, "no cluster") };
+        let Some(endpoint) = cluster.pick(&context.tried) else {
+            let detail = format!("no endpoint of the backend `{}` is known", cluster.config.name);
+            context.rejection = Some(Rejection::new(Reason::BackendUnreachable, detail));
+            return Err(Error::new_up(ErrorType::ConnectError));
+        };
+        let silence = context.route.as_ref().and_then(|route| route.timeout);
+        let peer = endpoint.for_request(silence);
+        context.attempts += 1;
+        context.endpoint = Some(endpoint);
+        Ok(peer)
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        reused: bool,
+        _peer: &HttpPeer,
+        fd: std::os::unix::io::RawFd,
+        _digest: Option<&Digest>,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        if let Some(cluster) = context.cluster() {
+            cluster.metrics.connected(reused);
+        }
+        context.upstream_socket = Some(fd);
+        Ok(())
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        upstream_request::edit(session, request, context)
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _session: &mut Session,
+        answer: &mut ResponseHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        if answer.status.is_server_error() {
+            context.give_up_connection();
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        answer: &mut ResponseHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        if answer.status.is_informational() && answer.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
+        }
+        context.answer_began(answer);
+        // Pingora 0.9.1 would send chunks to a client that does not know them.
+        if session.req_header().version == Version::HTTP_10 && answer.headers.contains_key(header::TRANSFER_ENCODING) {
+            answer.remove_header(&header::TRANSFER_ENCODING);
+            session.set_keepalive(None);
+        }
+        reply::edit_answer(answer, context)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        context: &mut RequestContext,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let Some(endpoint) = context.endpoint.clone() else { return error };
+        context.tried.push(endpoint.address);
+        if let Some(cluster) = context.cluster() {
+            cluster.metrics.connect_failed();
+            // Nothing was sent, so any method may try the next endpoint (RFC 9110 §9.2.2).
+            if context.tried.len() < MOST_ATTEMPTS.min(cluster.size()) {
+                error.set_retry(true);
+            }
+        }
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        context: &mut RequestContext,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let mut error = error.more_context(format!("endpoint {}", peer));
+        // A pooled connection that the backend had closed takes no byte of the request head; anything else may have
+        // been acted upon, so only idempotent methods go out again.
+        let never_sent = client_reused && *error.etype() == ErrorType::WriteError && !context.body_forwarded;
+        let repeatable = session.req_header().method.is_idempotent() || never_sent;
+        if repeatable && !session.as_ref().retry_buffer_truncated() && !context.answer_has_begun() {
+            error.retry.decide_reuse(client_reused);
+        } else {
+            error.set_retry(false);
+        }
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut RequestContext) -> FailToProxy {
+        let rejection = match context.rejection.take() {
+            Some(rejection) => rejection,
+            None => failure::rejection_of(error, context),
+        };
+        let status = rejection.reason.status();
+        let can_answer = session.response_written().is_none() && rejection.reason != Reason::ClientClosed;
+        if can_answer {
+            // The backend's half of the exchange is in an unknown state, and perhaps the client's too.
+            session.set_keepalive(None);
+            // A client that went away in this moment is noticed by the connection itself.
+            let _ = reply::write(session, context, &rejection).await;
+        }
+        context.rejection = Some(rejection);
+        FailToProxy { error_code: status, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, context: &mut RequestContext) {
+        record::record(&self.shared, session, context);
+        edge::request_ended(session);
+    }
+
+    /// Failures are in the access log, once.
+    fn suppress_error_log(&self, _session: &Session, _context: &RequestContext, _error: &Error) -> bool {
+        true
+    }
+}

@@ -1,0 +1,91 @@
+//! Whether a request is let in: normalise → route → identify → authorise → limit. One screen, fixed order.
+
+use super::context::{RequestContext, body_too_large};
+use super::framing;
+use crate::access;
+use crate::rejection::{Reason, Rejection};
+use crate::request::{RequestView, client_address, normal_host, normal_path};
+use crate::snapshot::{Routed, Snapshot};
+use crate::telemetry::{RequestId, TraceContext};
+use http::{Method, header};
+use pingora_proxy::Session;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::time::Instant;
+
+/// Lets the request in, with its route and identity in the context, or says why not.
+pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<(), Rejection> {
+    let request = session.req_header();
+    let snapshot: Arc<Snapshot> = context.snapshot.clone();
+
+    context.ids = Some((RequestId::of(&request.headers), TraceContext::of(&request.headers)));
+    note_client(session, context, &snapshot);
+
+    framing::check(session, snapshot.gateway.connections.head_size)?;
+    let authority = framing::authority(session)?;
+    if let Some(authority) = authority {
+        let host = normal_host(authority).map_err(|_| Rejection::new(Reason::BadHost, "the Host is no host name"))?;
+        if host.ends_with(".framex.internal") {
+            return Err(Rejection::new(Reason::BadHost, "this name is for calls between plugins"));
+        }
+        context.host = host.into_owned();
+    }
+    let path = match normal_path(request.uri.path()) {
+        Ok(path) => path,
+        Err(error) => return Err(Rejection::new(Reason::BadTarget, error.to_string())),
+    };
+    if matches!(request.method, Method::TRACE | Method::CONNECT) {
+        return Err(Reason::MethodNotImplemented.into());
+    }
+
+    let view = RequestView {
+        method: &request.method,
+        host: &context.host,
+        path: &path,
+        query: request.uri.query(),
+        headers: &request.headers,
+    };
+    let route = match snapshot.route(&view) {
+        Routed::Route(route) => route.clone(),
+        Routed::NotFound => return Err(Reason::RouteNotFound.into()),
+        Routed::Unavailable(namespace) => {
+            let detail = format!("the configuration of the namespace `{namespace}` is being repaired");
+            return Err(Rejection::new(Reason::Unavailable, detail).with_retry_after(std::time::Duration::from_secs(10)));
+        }
+        Routed::MethodNotAllowed(allow) => {
+            let mut rejection = Rejection::new(Reason::MethodNotAllowed, format!("allowed here: {allow}"));
+            rejection.headers.allow = Some(allow);
+            return Err(rejection);
+        }
+    };
+    if let Cow::Owned(normal) = path {
+        context.normal_path = Some(normal);
+    }
+    context.in_flight = Some(route.metrics.enter());
+    context.route = Some(route.clone());
+
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    context.identity = access::identify(&route.rule, &snapshot.tokens, &request.headers, now)?;
+    route.rule.authorise(&context.identity)?;
+
+    context.guards = route.enter(Instant::now())?;
+    match (route.request_body, content_length(session)) {
+        (Some(limit), Some(length)) if length > limit => Err(body_too_large(limit)),
+        _ => Ok(()),
+    }
+}
+
+fn content_length(session: &Session) -> Option<u64> {
+    session.req_header().headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn note_client(session: &Session, context: &mut RequestContext, snapshot: &Snapshot) {
+    let headers = &session.req_header().headers;
+    let is_tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+    let Some(peer) = session.client_addr().and_then(|address| address.as_inet()) else { return };
+    let client = client_address(peer.ip(), headers, &snapshot.gateway.trusted_proxies);
+    context.client = Some(client.ip);
+    let told = headers.get("x-forwarded-proto").filter(|_| client.via_trusted_proxy);
+    context.via_tls = told.map_or(is_tls, |proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+}

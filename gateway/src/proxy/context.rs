@@ -1,0 +1,131 @@
+//! What is known of one request while it runs.
+
+use crate::backends::{Cluster, PickedEndpoint};
+use crate::config::NetworkKind;
+use crate::identity::Identity;
+use crate::lifecycle::RunningRequest;
+use crate::rejection::{Reason, Rejection};
+use crate::snapshot::{AdmissionGuards, Route, Snapshot, Target};
+use crate::telemetry::{CallInFlight, RequestId, TraceContext};
+use framex_plugin_host::CallUsage;
+use http::header;
+use pingora_http::ResponseHeader;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::io::RawFd;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// What is known of one request while it runs.
+#[derive(Debug)]
+pub struct RequestContext {
+    /// The configuration that decides, from the first phase to the access log.
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) started: Instant,
+    pub(super) time: SystemTime,
+    /// Set once the head was looked at; a request that is refused before has none.
+    pub(super) ids: Option<(RequestId, TraceContext)>,
+    pub(super) client: Option<IpAddr>,
+    pub(super) via_tls: bool,
+    /// Host in normal form.
+    pub(super) host: String,
+    /// Path in normal form, where it is not what the client sent.
+    pub(super) normal_path: Option<String>,
+    pub(super) route: Option<Arc<Route>>,
+    pub(super) identity: Identity,
+    pub(super) rejection: Option<Rejection>,
+    pub(super) endpoint: Option<PickedEndpoint>,
+    /// Endpoints that could not be connected to.
+    pub(super) tried: Vec<SocketAddr>,
+    pub(super) attempts: u32,
+    pub(super) upstream_socket: Option<RawFd>,
+    pub(super) body_forwarded: bool,
+    pub(super) bytes_in: u64,
+    pub(super) first_byte: Option<Duration>,
+    pub(super) streamed: bool,
+    pub(super) usage: Option<Arc<CallUsage>>,
+    pub(super) guards: AdmissionGuards,
+    pub(super) in_flight: Option<CallInFlight>,
+    _running: RunningRequest,
+}
+
+impl RequestContext {
+    pub(super) fn new(snapshot: Arc<Snapshot>, running: RunningRequest) -> Self {
+        Self {
+            snapshot,
+            started: Instant::now(),
+            time: SystemTime::now(),
+            ids: None,
+            client: None,
+            via_tls: false,
+            host: String::new(),
+            normal_path: None,
+            route: None,
+            identity: Identity::Anonymous,
+            rejection: None,
+            endpoint: None,
+            tried: Vec::new(),
+            attempts: 0,
+            upstream_socket: None,
+            body_forwarded: false,
+            bytes_in: 0,
+            first_byte: None,
+            streamed: false,
+            usage: None,
+            guards: [None, None],
+            in_flight: None,
+            _running: running,
+        }
+    }
+
+    /// The network backend of the route.
+    pub(super) fn cluster(&self) -> Option<&Arc<Cluster>> {
+        match &self.route.as_ref()?.target {
+            Target::Cluster(cluster) => Some(cluster),
+            Target::Plugin(_) => None,
+        }
+    }
+
+    pub(super) fn request_id(&self) -> Option<&str> {
+        self.ids.as_ref().map(|(id, _)| id.as_str())
+    }
+
+    /// Counts bytes of the request's body.
+    ///
+    /// # Errors
+    /// A 413 when they pass the route's limit.
+    pub(super) fn take_request_bytes(&mut self, bytes: usize) -> Result<(), Rejection> {
+        self.bytes_in = self.bytes_in.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        match self.route.as_ref().and_then(|route| route.request_body) {
+            Some(limit) if self.bytes_in > limit => Err(body_too_large(limit)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes the head of the answer.
+    pub(super) fn answer_began(&mut self, answer: &ResponseHeader) {
+        self.first_byte.get_or_insert_with(|| self.started.elapsed());
+        let content_type = answer.headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+        self.streamed = content_type.is_some_and(|value| value.starts_with(b"text/event-stream"))
+            || !answer.headers.contains_key(header::CONTENT_LENGTH);
+    }
+
+    pub(super) fn answer_has_begun(&self) -> bool {
+        self.first_byte.is_some()
+    }
+
+    /// Keeps a FrameX connection from being used again after a 5xx: FrameX closes it without saying so.
+    ///
+    /// The request is complete by now, so closing our half tells FrameX nothing new, and whoever would take the
+    /// connection from the pool fails before a byte is sent, which is always safe to try again.
+    pub(super) fn give_up_connection(&self) {
+        let is_framex = self.cluster().is_some_and(|cluster| matches!(cluster.config.kind, NetworkKind::Framex { .. }));
+        if let Some(socket) = self.upstream_socket.filter(|_| is_framex) {
+            let _ = nix::sys::socket::shutdown(socket, nix::sys::socket::Shutdown::Write);
+        }
+    }
+}
+
+pub(super) fn body_too_large(limit: u64) -> Rejection {
+    Rejection::new(Reason::BodyTooLarge, format!("the body may have {limit} bytes at most"))
+}

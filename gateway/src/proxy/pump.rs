@@ -1,0 +1,344 @@
+//! Carries a request to a plugin in the process and its answer back, both at once.
+//!
+//! Bodies move through bounded hands in both directions, so a slow plugin slows its client and a slow client slows the
+//! plugin. A client that goes away ends the plugin's work: everything of the call is dropped with this future.
+
+use super::context::RequestContext;
+use super::reply::edit_answer;
+use super::upstream_request::field_value;
+use crate::backends::LocalPlugin;
+use crate::rejection::{Reason, Rejection};
+use crate::rewrite::end_to_end_fields;
+use crate::snapshot::Route;
+use bytes::Bytes;
+use framex_plugin_host::{Body, BodyError, CallContext, CallError, empty_body};
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::Frame;
+use http_body_util::BodyExt;
+use pingora_error::{Error, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// Chunks of a request body that may wait for the plugin.
+const CHUNKS_IN_HAND: usize = 2;
+/// When a plugin or the gateway is full, trying again soon is the right thing: calls are short.
+const RETRY_WHEN_BUSY: Duration = Duration::from_secs(1);
+
+/// Why a request was not answered in full.
+#[derive(Debug)]
+pub(super) enum PumpError {
+    /// Nothing was sent yet: the gateway can answer.
+    Rejected(Rejection),
+    /// The plugin failed in the middle of its answer.
+    Cut(Rejection),
+    /// The client broke off.
+    Client(Box<Error>),
+}
+
+impl From<Box<Error>> for PumpError {
+    fn from(error: Box<Error>) -> Self {
+        Self::Client(error.into_down())
+    }
+}
+
+/// Answers the request from the plugin.
+pub(super) async fn answer(
+    session: &mut Session,
+    context: &mut RequestContext,
+    route: &Route,
+    plugin: &LocalPlugin,
+) -> Result<(), PumpError> {
+    let (feed, body) = request_body(session);
+    let request = plugin_request(session, context, route, plugin, body).map_err(PumpError::Rejected)?;
+    let call_context = CallContext { deadline: route.timeout.map(|timeout| Instant::now() + timeout), ..CallContext::default() };
+    context.usage = Some(call_context.usage.clone());
+    let call = AssertUnwindSafe(plugin.component.call(request, call_context)).catch_unwind();
+    let mut call = pin!(call);
+    let mut upload = Upload::new(session, feed);
+
+    let answer = loop {
+        tokio::select! {
+            biased;
+            answered = &mut call => break answered,
+            // The plugin was polled first: only when it waits for the body is the client asked to send it.
+            step = upload.step(session, context) => step?,
+        }
+    };
+    let answer = answer
+        .unwrap_or_else(|_| Err(CallError::Internal { reason: "panic".to_owned() }))
+        .map_err(|error| PumpError::Rejected(rejection_of(&error, plugin)))?;
+
+    let mut download = Download::begin(session, context, answer).await?;
+    loop {
+        tokio::select! {
+            biased;
+            frame = download.body.frame() => match frame {
+                Some(Ok(frame)) => download.write(session, frame).await?,
+                Some(Err(error)) => return Err(PumpError::Cut(cut_of(&error, plugin))),
+                None => break,
+            },
+            step = upload.step(session, context) => step?,
+        }
+    }
+    download.end(session).await.map_err(PumpError::from)
+}
+
+fn request_body(session: &mut Session) -> (Option<mpsc::Sender<Bytes>>, Body) {
+    if session.is_body_done() || session.is_body_empty() {
+        return (None, empty_body());
+    }
+    let (feed, chunks) = mpsc::channel(CHUNKS_IN_HAND);
+    (Some(feed), FedBody { chunks }.boxed_unsync())
+}
+
+/// The request body as the plugin reads it.
+struct FedBody {
+    chunks: mpsc::Receiver<Bytes>,
+}
+
+impl http_body::Body for FedBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        // A client that breaks off drops the whole call, so an end here is always the true end.
+        self.chunks.poll_recv(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
+    }
+}
+
+/// The client's half: body chunks for the plugin, and the news that the client has gone.
+struct Upload {
+    feed: Option<mpsc::Sender<Bytes>>,
+    waiting: Option<Bytes>,
+    expects_continue: bool,
+}
+
+impl Upload {
+    fn new(session: &Session, feed: Option<mpsc::Sender<Bytes>>) -> Self {
+        let request = session.req_header();
+        let expect = request.headers.get(header::EXPECT).map(HeaderValue::as_bytes);
+        let expects_continue = feed.is_some()
+            && request.version == Version::HTTP_11
+            && expect.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
+        Self { feed, waiting: None, expects_continue }
+    }
+
+    /// Moves one chunk on: from the hand to the plugin, or from the client into the hand. Losing the returned future
+    /// loses nothing.
+    async fn step(&mut self, session: &mut Session, context: &mut RequestContext) -> Result<(), PumpError> {
+        let Some(feed) = self.feed.as_ref().filter(|_| self.waiting.is_some()) else {
+            let received = self.receive(session).await?;
+            return self.take(session, context, received);
+        };
+        let is_wanted = match feed.reserve().await {
+            Ok(room) => {
+                if let Some(chunk) = self.waiting.take() {
+                    room.send(chunk);
+                }
+                true
+            }
+            Err(_) => false,
+        };
+        if !is_wanted || session.is_body_done() {
+            self.waiting = None;
+            self.feed = None;
+        }
+        Ok(())
+    }
+
+    /// Reads from the client: its body, or, when that is over, the news that it has gone.
+    async fn receive(&mut self, session: &mut Session) -> Result<Option<Bytes>> {
+        if self.feed.is_none() {
+            if session.is_body_done() {
+                // Ends only with an error, when the client closes.
+                return session.downstream_session.read_body_or_idle(true).await;
+            }
+            // The plugin refused the rest of the body; the connection is settled when the answer is done.
+            return std::future::pending().await;
+        }
+        if self.expects_continue {
+            self.expects_continue = false;
+            session.write_continue_response().await?;
+        }
+        session.downstream_session.read_body_or_idle(false).await
+    }
+
+    fn take(&mut self, session: &mut Session, context: &mut RequestContext, received: Option<Bytes>) -> Result<(), PumpError> {
+        match received {
+            Some(chunk) => {
+                if let Err(rejection) = context.take_request_bytes(chunk.len()) {
+                    return Err(if context.answer_has_begun() { PumpError::Cut(rejection) } else { PumpError::Rejected(rejection) });
+                }
+                self.waiting = Some(chunk).filter(|chunk| !chunk.is_empty());
+            }
+            None => self.feed = None,
+        }
+        if session.is_body_done() && self.waiting.is_none() {
+            self.feed = None;
+        }
+        Ok(())
+    }
+}
+
+/// The plugin's half: the answer on its way to the client.
+struct Download {
+    body: Body,
+    has_no_body: bool,
+    is_http1: bool,
+    trailers_sent: bool,
+}
+
+impl Download {
+    async fn begin(session: &mut Session, context: &mut RequestContext, answer: Response<Body>) -> Result<Self, PumpError> {
+        let (head, body) = answer.into_parts();
+        let request = session.req_header();
+        let is_http1 = !session.is_http2();
+        let is_http11 = request.version == Version::HTTP_11;
+        let has_no_body = request.method == Method::HEAD
+            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let mut header = response_header(head.status, &head.headers)?;
+        if head.status == StatusCode::NO_CONTENT {
+            header.remove_header(&header::CONTENT_LENGTH);
+        }
+        let has_length = header.headers.contains_key(header::CONTENT_LENGTH);
+        if is_http1 && !has_length && !has_no_body {
+            if is_http11 {
+                header.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+            } else {
+                // An HTTP/1.0 client sees the end of the body by the end of the connection.
+                session.set_keepalive(None);
+            }
+        }
+        context.answer_began(&header);
+        edit_answer(&mut header, context)?;
+        session.write_response_header(Box::new(header), has_no_body).await?;
+        Ok(Self { body, has_no_body, is_http1, trailers_sent: false })
+    }
+
+    async fn write(&mut self, session: &mut Session, frame: Frame<Bytes>) -> Result<(), PumpError> {
+        let frame = match frame.into_data() {
+            Ok(chunk) => {
+                if !self.has_no_body && !chunk.is_empty() {
+                    session.write_response_body(Some(chunk), false).await?;
+                }
+                return Ok(());
+            }
+            Err(frame) => frame,
+        };
+        // Pingora writes no trailers on HTTP/1; they are optional by RFC 9110 §6.5, so the answer is whole without.
+        if let Ok(trailers) = frame.into_trailers()
+            && !self.is_http1
+            && !self.has_no_body
+        {
+            session.downstream_session.write_response_trailers(trailers).await?;
+            self.trailers_sent = true;
+        }
+        Ok(())
+    }
+
+    async fn end(self, session: &mut Session) -> Result<()> {
+        if self.trailers_sent || (self.has_no_body && self.is_http1) {
+            return Ok(());
+        }
+        session.write_response_body(None, true).await
+    }
+}
+
+fn response_header(status: StatusCode, fields: &HeaderMap) -> Result<ResponseHeader> {
+    let mut header = ResponseHeader::build(status, Some(fields.len() + 2))?;
+    for (name, value) in fields {
+        header.append_header(name.clone(), value.clone())?;
+    }
+    Ok(header)
+}
+
+/// The request as the plugin sees it. Its authority is the gateway's name for the plugin, never the client's Host.
+fn plugin_request(
+    session: &Session,
+    context: &RequestContext,
+    route: &Route,
+    plugin: &LocalPlugin,
+    body: Body,
+) -> Result<Request<Body>, Rejection> {
+    let sent = session.req_header();
+    let normal = context.normal_path.as_deref().unwrap_or_else(|| sent.uri.path());
+    let path = route.rewrite.path(normal);
+    let target = match sent.uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.into_owned(),
+    };
+    let uri = http::Uri::builder()
+        .scheme("http")
+        .authority(format!("{}.{}.framex.internal", plugin.config.name, route.namespace))
+        .path_and_query(target)
+        .build();
+    let uri = uri.map_err(|error| Rejection::from(Reason::Internal).with_note(error.to_string()))?;
+    let mut request = Request::new(body);
+    *request.method_mut() = sent.method.clone();
+    *request.uri_mut() = uri;
+    let fields = request.headers_mut();
+    *fields = end_to_end_fields(&sent.headers);
+    fields.remove(header::HOST);
+    fields.remove(header::EXPECT);
+    if !route.rule.public {
+        fields.remove(header::AUTHORIZATION);
+    }
+    for name in &route.rewrite.remove_request {
+        fields.remove(name);
+    }
+    add_own_fields(fields, context, route);
+    for (name, value) in &route.rewrite.set_request {
+        fields.insert(name.clone(), value.clone());
+    }
+    Ok(request)
+}
+
+fn add_own_fields(fields: &mut HeaderMap, context: &RequestContext, route: &Route) {
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            fields.insert(name, value);
+        }
+    };
+    set("x-framex-namespace", &route.namespace);
+    if let Some(subject) = context.identity.subject().filter(|subject| !subject.is_empty()) {
+        set("x-framex-subject", &field_value(subject));
+    }
+    if let Some((id, trace)) = &context.ids {
+        set("x-request-id", id.as_str());
+        set("traceparent", &trace.traceparent());
+    }
+}
+
+/// What a failed call means to the caller.
+fn rejection_of(error: &CallError, plugin: &LocalPlugin) -> Rejection {
+    let name = &plugin.config.name;
+    let reason = match error {
+        CallError::Trapped { .. } => Reason::PluginTrapped,
+        CallError::MemoryExceeded { .. } => Reason::PluginMemory,
+        CallError::CpuExhausted { .. } => Reason::PluginCpu,
+        CallError::WallExceeded { .. } | CallError::DeadlineExceeded => Reason::PluginTimeout,
+        CallError::NoResponse | CallError::GuestError { .. } => Reason::PluginNoAnswer,
+        CallError::Busy { .. } => Reason::Busy,
+        CallError::HostStopped => Reason::Unavailable,
+        CallError::Instantiate { .. } | CallError::Internal { .. } => Reason::Internal,
+    };
+    let rejection = Rejection::new(reason, format!("plugin `{name}`")).with_note(error.to_string());
+    match reason {
+        Reason::Busy | Reason::Unavailable => rejection.with_retry_after(RETRY_WHEN_BUSY),
+        _ => rejection,
+    }
+}
+
+fn cut_of(error: &BodyError, plugin: &LocalPlugin) -> Rejection {
+    match error {
+        BodyError::Plugin(error) => rejection_of(error, plugin),
+        BodyError::Source(error) => Rejection::from(Reason::PluginNoAnswer).with_note(error.to_string()),
+    }
+}

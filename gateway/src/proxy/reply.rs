@@ -1,0 +1,53 @@
+//! Writes the gateway's own answers, and the gateway's own fields into the backends' answers.
+
+use super::canned_answer::{CONTENT_TYPE, problem};
+use super::context::RequestContext;
+use crate::rejection::Rejection;
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+use pingora_error::{Error, ErrorType, OrErr, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+/// Writes a rejection. The connection may live on: the client is not punished for a 404.
+pub(super) async fn write(session: &mut Session, context: &RequestContext, rejection: &Rejection) -> Result<()> {
+    let body = problem(rejection, context.request_id());
+    let mut answer = ResponseHeader::build(rejection.reason.status(), Some(8))?;
+    answer.insert_header(header::CONTENT_TYPE, CONTENT_TYPE)?;
+    answer.insert_header(header::CONTENT_LENGTH, body.len())?;
+    answer.insert_header(header::CACHE_CONTROL, "no-store")?;
+    let fields = &rejection.headers;
+    if let Some(allow) = &fields.allow {
+        answer.insert_header(header::ALLOW, allow)?;
+    }
+    if let Some(challenge) = &fields.www_authenticate {
+        answer.insert_header(header::WWW_AUTHENTICATE, challenge)?;
+    }
+    if let Some(after) = fields.retry_after {
+        // Whole seconds, rounded up: coming back too early only earns another refusal.
+        answer.insert_header(header::RETRY_AFTER, after.as_millis().div_ceil(1000).max(1).to_string())?;
+    }
+    insert_request_id(&mut answer, context)?;
+    let is_head = session.req_header().method == Method::HEAD;
+    session.write_response_header(Box::new(answer), is_head).await?;
+    session.write_response_body((!is_head).then(|| Bytes::from(body)), true).await
+}
+
+/// Puts the gateway's own fields and the route's edits into an answer.
+pub(super) fn edit_answer(answer: &mut ResponseHeader, context: &RequestContext) -> Result<()> {
+    if let Some(route) = context.route.as_ref().filter(|route| route.rewrite.edits_response()) {
+        for name in &route.rewrite.remove_response {
+            answer.remove_header(name);
+        }
+        for (name, value) in &route.rewrite.set_response {
+            answer.insert_header(name.clone(), value.clone())?;
+        }
+    }
+    insert_request_id(answer, context)
+}
+
+fn insert_request_id(answer: &mut ResponseHeader, context: &RequestContext) -> Result<()> {
+    let Some(id) = context.request_id() else { return Ok(()) };
+    let id = HeaderValue::from_str(id).or_err(ErrorType::InternalError, "a request id is a header value")?;
+    answer.insert_header("x-request-id", id).map_err(Error::into_in)
+}

@@ -1,0 +1,259 @@
+//! A reload: one queue, one worker, one answer, whoever asks.
+//!
+//! The file watcher, SIGHUP and the admin API all call [`Reloader::reload`]. The worker reads, validates and compiles on
+//! a blocking thread, swaps the snapshot in one store, and only then starts background work for what is new. What
+//! left the configuration ends when its last request does. Nothing before the swap touches the running snapshot.
+
+mod changes;
+mod watch;
+
+pub use changes::Changes;
+pub use watch::watch;
+
+use crate::backends::Cluster;
+use crate::config::{self, Problem};
+use crate::snapshot::{Compiled, Compiler, Snapshot};
+use crate::telemetry::{Metrics, ReloadOutcome};
+use arc_swap::ArcSwap;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+/// Requests that may wait for the worker; all that wait get the answer of one reload, so few are ever needed.
+const QUEUE: usize = 64;
+
+/// Who asks for a reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// A watched file changed.
+    Watch,
+    /// SIGHUP.
+    Signal,
+    /// The admin API.
+    Admin,
+}
+
+/// How a reload ended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum Answer {
+    /// The configuration is in force; namespaces with problems keep their last good part.
+    Applied {
+        /// What runs now.
+        revision: u64,
+        /// What is different from before.
+        changes: Changes,
+        /// Problems of single namespaces, each a line.
+        problems: Vec<String>,
+    },
+    /// Nothing had changed.
+    Unchanged {
+        /// What runs still.
+        revision: u64,
+    },
+    /// Nothing of it is in force.
+    Rejected {
+        /// What runs still.
+        revision: u64,
+        /// Every problem, each a line.
+        problems: Vec<String>,
+    },
+}
+
+/// The last answers, for the admin API.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ReloadStatus {
+    /// The last reload that was asked for; none yet after the start.
+    pub last: Option<Answer>,
+    /// Problems of the files as they are now.
+    pub problems: Vec<String>,
+}
+
+type Request = (Trigger, Option<oneshot::Sender<Answer>>);
+
+/// The way to the worker.
+#[derive(Clone, Debug)]
+pub struct Reloader {
+    queue: mpsc::Sender<Request>,
+    status: Arc<Mutex<ReloadStatus>>,
+}
+
+impl Reloader {
+    /// Asks for a reload and waits for its answer. `None` when the gateway is stopping.
+    pub async fn reload(&self, trigger: Trigger) -> Option<Answer> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.send((trigger, Some(answer))).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// Asks for a reload without waiting. When the queue is full a reload is about to happen anyway.
+    pub fn request(&self, trigger: Trigger) {
+        let _ = self.queue.try_send((trigger, None));
+    }
+
+    /// What the last reload said.
+    #[must_use]
+    pub fn status(&self) -> ReloadStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The first configuration cannot be used: every problem, each a line.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has problems:\n{}", .0.join("\n"))]
+pub struct StartError(pub Vec<String>);
+
+/// Does the reloads, one after the other.
+#[derive(Debug)]
+pub struct Worker {
+    file: PathBuf,
+    compiler: Arc<Compiler>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    metrics: Metrics,
+    tasks: TaskTracker,
+    queue: mpsc::Receiver<Request>,
+    status: Arc<Mutex<ReloadStatus>>,
+}
+
+impl Worker {
+    /// Loads the first configuration. A namespace that is broken does not keep the others from starting.
+    ///
+    /// # Errors
+    /// When the platform team's part cannot be used.
+    pub fn start(file: &Path, compiler: Compiler, metrics: Metrics, tasks: TaskTracker) -> Result<(Self, Reloader), StartError> {
+        let Compiled { snapshot, problems } = compiler.compile(config::load(file), None);
+        let problems: Vec<String> = problems.iter().map(Problem::to_string).collect();
+        let Some(snapshot) = snapshot else { return Err(StartError(problems)) };
+        for problem in &problems {
+            tracing::error!(%problem, "namespace not served");
+        }
+        tell_namespaces(&metrics, None, &snapshot);
+        let outcome = if problems.is_empty() { ReloadOutcome::Applied } else { ReloadOutcome::Partial };
+        metrics.reloaded(outcome, snapshot.revision);
+        let (sender, queue) = mpsc::channel(QUEUE);
+        let status = Arc::new(Mutex::new(ReloadStatus { last: None, problems }));
+        let worker = Self {
+            file: file.to_owned(),
+            compiler: Arc::new(compiler),
+            snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+            metrics,
+            tasks,
+            queue,
+            status: status.clone(),
+        };
+        Ok((worker, Reloader { queue: sender, status }))
+    }
+
+    /// The snapshot that reloads replace.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<ArcSwap<Snapshot>> {
+        self.snapshot.clone()
+    }
+
+    /// Works until every [`Reloader`] is gone. Runs the background work of the first snapshot, too.
+    pub async fn run(mut self) {
+        self.start_background_work(None, &self.snapshot.load_full());
+        while let Some((trigger, answer)) = self.queue.recv().await {
+            let mut waiting: Vec<oneshot::Sender<Answer>> = answer.into_iter().collect();
+            // Whoever asked before the files were read gets this answer.
+            while let Ok((_, answer)) = self.queue.try_recv() {
+                waiting.extend(answer);
+            }
+            let answer = self.reload(trigger).await;
+            for caller in waiting {
+                let _ = caller.send(answer.clone());
+            }
+        }
+    }
+
+    async fn reload(&self, trigger: Trigger) -> Answer {
+        let running = self.snapshot.load_full();
+        let compiled = {
+            let (file, compiler, running) = (self.file.clone(), self.compiler.clone(), running.clone());
+            tokio::task::spawn_blocking(move || compiler.compile(config::load(&file), Some(&running))).await
+        };
+        let answer = match compiled {
+            Ok(compiled) => self.take_over(&running, compiled),
+            Err(error) => {
+                tracing::error!(%error, "the compiler failed; the running configuration stays");
+                Answer::Rejected { revision: running.revision, problems: vec![format!("the gateway failed: {error}")] }
+            }
+        };
+        self.tell(trigger, &answer);
+        answer
+    }
+
+    fn take_over(&self, running: &Arc<Snapshot>, compiled: Compiled) -> Answer {
+        let problems: Vec<String> = compiled.problems.iter().map(Problem::to_string).collect();
+        let Some(snapshot) = compiled.snapshot else {
+            return Answer::Rejected { revision: running.revision, problems };
+        };
+        let changes = Changes::between(running, &snapshot);
+        if changes.is_empty() && problems.is_empty() && running.broken == snapshot.broken {
+            return Answer::Unchanged { revision: running.revision };
+        }
+        let snapshot = Arc::new(snapshot);
+        self.snapshot.store(snapshot.clone());
+        self.start_background_work(Some(running), &snapshot);
+        tell_namespaces(&self.metrics, Some(running), &snapshot);
+        Answer::Applied { revision: snapshot.revision, changes, problems }
+    }
+
+    /// Every cluster that is new gets its task; those of clusters that left end by themselves.
+    fn start_background_work(&self, before: Option<&Snapshot>, now: &Snapshot) {
+        let known: Vec<&Arc<Cluster>> = before.map(clusters).unwrap_or_default();
+        for cluster in clusters(now) {
+            if !known.iter().any(|known| Arc::ptr_eq(known, cluster)) {
+                self.tasks.spawn(Cluster::maintain(Arc::downgrade(cluster)));
+            }
+        }
+    }
+
+    fn tell(&self, trigger: Trigger, answer: &Answer) {
+        let (outcome, revision, problems): (ReloadOutcome, u64, &[String]) = match answer {
+            Answer::Applied { revision, problems, .. } if problems.is_empty() => (ReloadOutcome::Applied, *revision, &[]),
+            Answer::Applied { revision, problems, .. } => (ReloadOutcome::Partial, *revision, problems),
+            Answer::Unchanged { revision } => (ReloadOutcome::Unchanged, *revision, &[]),
+            Answer::Rejected { revision, problems } => (ReloadOutcome::Rejected, *revision, problems),
+        };
+        self.metrics.reloaded(outcome, revision);
+        for problem in problems {
+            tracing::error!(%problem, "configuration problem");
+        }
+        match answer {
+            Answer::Applied { revision, changes, .. } => tracing::info!(?trigger, revision, %changes, "configuration applied"),
+            Answer::Unchanged { revision } => tracing::info!(?trigger, revision, "configuration unchanged"),
+            Answer::Rejected { revision, problems } => {
+                tracing::error!(?trigger, revision, problems = problems.len(), "configuration rejected; the running one stays");
+            }
+        }
+        let status = ReloadStatus { last: Some(answer.clone()), problems: problems.to_vec() };
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+}
+
+fn clusters(snapshot: &Snapshot) -> Vec<&Arc<Cluster>> {
+    snapshot.namespaces.values().flat_map(|part| part.clusters.values()).collect()
+}
+
+/// Tells the metrics which namespaces are in force, and forgets the routes that are gone.
+fn tell_namespaces(metrics: &Metrics, before: Option<&Snapshot>, now: &Snapshot) {
+    for namespace in now.namespaces.keys().chain(&now.broken) {
+        metrics.namespace_valid(namespace, Some(!now.broken.contains(namespace)));
+    }
+    let Some(before) = before else { return };
+    for namespace in before.namespaces.keys().chain(&before.broken) {
+        if !now.namespaces.contains_key(namespace) && !now.broken.contains(namespace) {
+            metrics.namespace_valid(namespace, None);
+        }
+    }
+    let key = |route: &crate::snapshot::Route| (route.namespace.to_string(), route.name.clone(), route.target.kind().label());
+    let kept: std::collections::HashSet<_> = now.routes_in_order().map(|(_, route)| key(route)).collect();
+    for (_, route) in before.routes_in_order() {
+        if !kept.contains(&key(route)) {
+            metrics.forget_route(&route.namespace, &route.name, route.target.kind());
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What a reload changed, for people.
+
+use crate::snapshot::Snapshot;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// What is different between two snapshots.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Changes {
+    /// Namespaces that are new.
+    pub added: Vec<String>,
+    /// Namespaces whose part is another one now.
+    pub changed: Vec<String>,
+    /// Namespaces that are gone.
+    pub removed: Vec<String>,
+    /// Settings of the platform team that are in force now.
+    pub platform: Vec<&'static str>,
+    /// Settings that changed in the file and wait for a restart.
+    pub needs_restart: Vec<&'static str>,
+}
+
+impl Changes {
+    /// Compares two snapshots.
+    #[must_use]
+    pub fn between(before: &Snapshot, now: &Snapshot) -> Self {
+        let mut changes = Self::default();
+        for (name, part) in &now.namespaces {
+            match before.namespaces.get(name) {
+                None => changes.added.push(name.clone()),
+                Some(old) if !Arc::ptr_eq(old, part) => changes.changed.push(name.clone()),
+                Some(_) => {}
+            }
+        }
+        changes.removed = before.namespaces.keys().filter(|name| !now.namespaces.contains_key(*name)).cloned().collect();
+        let (old, new) = (&before.gateway, &now.gateway);
+        let mut note = |differs: bool, list: fn(&mut Self) -> &mut Vec<&'static str>, what: &'static str| {
+            if differs {
+                list(&mut changes).push(what);
+            }
+        };
+        note(!Arc::ptr_eq(&before.tokens, &now.tokens), |changes| &mut changes.platform, "issuers");
+        note(old.grants != new.grants, |changes| &mut changes.platform, "grants");
+        note(old.trusted_proxies != new.trusted_proxies, |changes| &mut changes.platform, "trusted_proxies");
+        note(old.listeners != new.listeners, |changes| &mut changes.needs_restart, "listeners");
+        note(old.admin != new.admin, |changes| &mut changes.needs_restart, "admin");
+        note(old.threads != new.threads, |changes| &mut changes.needs_restart, "threads");
+        note(old.connections != new.connections, |changes| &mut changes.needs_restart, "connections");
+        note(old.components != new.components, |changes| &mut changes.needs_restart, "components");
+        let telemetry = |gateway: &crate::config::Gateway| (gateway.access_log.clone(), gateway.level);
+        note(telemetry(old) != telemetry(new), |changes| &mut changes.needs_restart, "telemetry");
+        let shutdown = |gateway: &crate::config::Gateway| (gateway.shutdown_grace, gateway.shutdown_delay);
+        note(shutdown(old) != shutdown(new), |changes| &mut changes.platform, "shutdown");
+        changes
+    }
+
+    /// Whether nothing is different.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |list: &[String]| list.join(", ");
+        let words = |list: &[&'static str]| list.join(", ");
+        let parts: BTreeMap<u8, (&str, String)> = BTreeMap::from([
+            (0, ("added", names(&self.added))),
+            (1, ("changed", names(&self.changed))),
+            (2, ("removed", names(&self.removed))),
+            (3, ("platform", words(&self.platform))),
+            (4, ("after a restart", words(&self.needs_restart))),
+        ]);
+        let mut first = true;
+        for (what, list) in parts.values().filter(|(_, list)| !list.is_empty()) {
+            write!(f, "{}{what}: {list}", if first { "" } else { "; " })?;
+            first = false;
+        }
+        if first { f.write_str("nothing served differently") } else { Ok(()) }
+    }
+}

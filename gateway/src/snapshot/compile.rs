@@ -1,0 +1,142 @@
+//! From validated files to a snapshot.
+
+use super::part::{NamespacePart, Workshop};
+use super::{Snapshot, tokens};
+use crate::config::{Document, Gateway, Namespace, Problem, Sources, ValuePath};
+use crate::router::{RouteMatch, RouteTable};
+use crate::telemetry::Metrics;
+use framex_plugin_host::component::ComponentHost;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Compiles configurations; holds what outlives a single one.
+#[derive(Debug)]
+pub struct Compiler {
+    host: ComponentHost,
+    metrics: Metrics,
+}
+
+/// The result of compiling.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The new snapshot; `None` when the platform team's part cannot be used.
+    pub snapshot: Option<Snapshot>,
+    /// Every problem of every file.
+    pub problems: Vec<Problem>,
+}
+
+impl Compiler {
+    /// A compiler whose components run on `host`.
+    #[must_use]
+    pub fn new(host: ComponentHost, metrics: Metrics) -> Self {
+        Self { host, metrics }
+    }
+
+    /// Compiles `sources` (blocking: reads files, compiles components, looks up names). What is the same as in
+    /// `previous` is taken over. A namespace with problems keeps its previous part if the platform team still grants
+    /// it the same; the others are not held up.
+    #[must_use]
+    pub fn compile(&self, sources: Sources, previous: Option<&Snapshot>) -> Compiled {
+        let Sources { mut gateway, namespaces } = sources;
+        let Some(config) = gateway.content.take() else {
+            return self.refuse(gateway, namespaces, None);
+        };
+        let fingerprint = tokens::fingerprint(&config.issuers);
+        let kept = previous.filter(|previous| previous.tokens_fingerprint == fingerprint);
+        let tokens = match kept {
+            Some(previous) => Some(previous.tokens.clone()),
+            None => tokens::compile(&config.issuers, &mut gateway.problems).map(Arc::new),
+        };
+        let Some(tokens) = tokens.filter(|_| gateway.problems.is_empty()) else {
+            return self.refuse(gateway, namespaces, Some(&config));
+        };
+        let mut parts: BTreeMap<String, Arc<NamespacePart>> = BTreeMap::new();
+        let mut broken = BTreeSet::new();
+        let mut problems = Vec::new();
+        for (name, mut document) in namespaces {
+            let grant = config.grants.of(&name);
+            let last_good = previous.and_then(|previous| previous.namespaces.get(&name));
+            let part = self.compile_namespace(&mut document, &config, last_good);
+            if part.is_none() {
+                broken.insert(name.clone());
+            }
+            problems.extend(document.into_problems());
+            if let Some(part) = part.or_else(|| last_good.filter(|part| part.grant == grant).cloned()) {
+                parts.insert(name, part);
+            }
+        }
+        match assemble(&parts) {
+            Ok((table, routes)) => Compiled {
+                snapshot: Some(Snapshot {
+                    revision: previous.map_or(0, |previous| previous.revision) + 1,
+                    gateway: Arc::new(config),
+                    tokens,
+                    namespaces: parts,
+                    broken,
+                    table,
+                    routes,
+                    tokens_fingerprint: fingerprint,
+                }),
+                problems,
+            },
+            Err(message) => {
+                gateway.problems.report(ValuePath::default().key("namespaces").key("grants"), message);
+                problems.extend(gateway.into_problems());
+                Compiled { snapshot: None, problems }
+            }
+        }
+    }
+
+    /// The problems of all files when there can be no snapshot.
+    fn refuse(
+        &self,
+        gateway: Document<Gateway>,
+        namespaces: BTreeMap<String, Document<Namespace>>,
+        config: Option<&Gateway>,
+    ) -> Compiled {
+        let mut problems = gateway.into_problems();
+        for mut document in namespaces.into_values() {
+            if let Some(config) = config {
+                let _ = self.compile_namespace(&mut document, config, None);
+            }
+            problems.extend(document.into_problems());
+        }
+        Compiled { snapshot: None, problems }
+    }
+
+    fn compile_namespace(
+        &self,
+        document: &mut Document<Namespace>,
+        gateway: &Gateway,
+        last_good: Option<&Arc<NamespacePart>>,
+    ) -> Option<Arc<NamespacePart>> {
+        let namespace = document.content.as_ref()?;
+        let workshop = Workshop {
+            host: &self.host,
+            metrics: &self.metrics,
+            largest_memory: gateway.components.largest_memory,
+        };
+        let grant = gateway.grants.of(&namespace.name);
+        NamespacePart::compile(namespace, &grant, last_good, &workshop, &mut document.problems)
+    }
+}
+
+type Table = (RouteTable, Vec<Arc<super::Route>>);
+
+/// Puts the routes of all namespaces into one table. Grants keep namespaces apart, so a conflict here means that two
+/// of them were granted one host in different words.
+fn assemble(parts: &BTreeMap<String, Arc<NamespacePart>>) -> Result<Table, String> {
+    let matches: Vec<RouteMatch> = parts.values().flat_map(|part| part.matches.iter().cloned()).collect();
+    let routes: Vec<Arc<super::Route>> = parts.values().flat_map(|part| part.routes.iter().cloned()).collect();
+    match RouteTable::build(matches) {
+        Ok(table) => Ok((table, routes)),
+        Err(conflicts) => {
+            let describe = |index: usize| format!("`{}` of `{}`", routes[index].name, routes[index].namespace);
+            let all: Vec<String> = conflicts
+                .iter()
+                .map(|conflict| format!("{} and {}: {}", describe(conflict.first), describe(conflict.second), conflict.reason))
+                .collect();
+            Err(format!("routes of different namespaces conflict, so their grants overlap: {}", all.join("; ")))
+        }
+    }
+}

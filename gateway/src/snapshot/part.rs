@@ -1,0 +1,263 @@
+//! One namespace, compiled.
+
+use super::route::{Route, Target, Traffic};
+use crate::access::{AccessRule, ClaimRule};
+use crate::backends::{Cluster, LocalPlugin, PeerBuilder};
+use crate::config::{self, Grant, Namespace, ProblemList, Test, ValuePath};
+use crate::rewrite::RouteRewrite;
+use crate::router::{HeaderCondition, HostPattern, MethodSet, PathPattern, QueryCondition, RouteMatch, RouteTable, ValueTest};
+use crate::telemetry::Metrics;
+use framex_plugin_host::component::ComponentHost;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// One namespace, compiled: what it serves until its file says something else.
+#[derive(Debug)]
+pub struct NamespacePart {
+    /// What its file says.
+    pub config: Namespace,
+    /// What the platform team grants it.
+    pub grant: Grant,
+    /// Its network backends by name.
+    pub clusters: BTreeMap<String, Arc<Cluster>>,
+    /// Its plugins by name.
+    pub plugins: BTreeMap<String, Arc<LocalPlugin>>,
+    pub(super) matches: Vec<RouteMatch>,
+    pub(super) routes: Vec<Arc<Route>>,
+    traffic: Arc<Traffic>,
+}
+
+/// What compiling a namespace needs from outside.
+pub(super) struct Workshop<'a> {
+    pub(super) host: &'a ComponentHost,
+    pub(super) metrics: &'a Metrics,
+    pub(super) largest_memory: u64,
+}
+
+impl NamespacePart {
+    /// Compiles a namespace; takes over from `previous` whatever is the same. `None` when problems were reported.
+    pub(super) fn compile(
+        config: &Namespace,
+        grant: &Grant,
+        previous: Option<&Arc<Self>>,
+        workshop: &Workshop<'_>,
+        problems: &mut ProblemList,
+    ) -> Option<Arc<Self>> {
+        // The cheap checks come first and always run, so that one look shows all problems of the file.
+        let matches = compile_matches(&config.routes, problems);
+        if let Some(matches) = &matches {
+            report_conflicts(matches, problems);
+        }
+        let clusters = compile_clusters(config, previous, workshop, problems);
+        let plugins = compile_plugins(config, previous, workshop, problems);
+        if !problems.is_empty() {
+            return None;
+        }
+        let (matches, clusters, plugins) = (matches?, clusters?, plugins?);
+        if let Some(previous) = previous.filter(|previous| previous.is_same(config, grant, &clusters, &plugins)) {
+            return Some(previous.clone());
+        }
+        let traffic = carry_traffic(previous.map(|part| &part.traffic), config.limits, "namespace");
+        let namespace: Arc<str> = config.name.as_str().into();
+        let routes = config
+            .routes
+            .iter()
+            .map(|route| {
+                let target = match &route.target {
+                    config::Target::Plugin(name) => Target::Plugin(plugins.get(name)?.clone()),
+                    config::Target::Backend(name) => Target::Cluster(clusters.get(name)?.clone()),
+                };
+                let old = previous.and_then(|part| part.routes.iter().find(|old| old.name == route.name));
+                Some(Arc::new(Route {
+                    namespace: namespace.clone(),
+                    name: route.name.clone(),
+                    rule: access_rule(config, route),
+                    timeout: route.timeout,
+                    request_body: smaller(route.limits.request_body, config.limits.request_body),
+                    rewrite: route_rewrite(&route.rewrite),
+                    metrics: workshop.metrics.route(&namespace, &route.name, target.kind()),
+                    traffic: [carry_traffic(old.map(|old| &old.traffic[0]), route.limits, "route"), traffic.clone()],
+                    target,
+                }))
+            })
+            .collect::<Option<Vec<_>>>()?;
+        Some(Arc::new(Self { config: config.clone(), grant: grant.clone(), clusters, plugins, matches, routes, traffic }))
+    }
+
+    fn is_same(
+        &self,
+        config: &Namespace,
+        grant: &Grant,
+        clusters: &BTreeMap<String, Arc<Cluster>>,
+        plugins: &BTreeMap<String, Arc<LocalPlugin>>,
+    ) -> bool {
+        self.config == *config
+            && self.grant == *grant
+            && self.clusters.values().zip(clusters.values()).all(|(one, two)| Arc::ptr_eq(one, two))
+            && self.plugins.values().zip(plugins.values()).all(|(one, two)| Arc::ptr_eq(one, two))
+    }
+}
+
+fn carry_traffic(old: Option<&Arc<Traffic>>, limits: config::TrafficLimits, of: &'static str) -> Arc<Traffic> {
+    match old.filter(|old| old.limits == limits) {
+        Some(old) => old.clone(),
+        None => Arc::new(Traffic::new(limits, of, Instant::now())),
+    }
+}
+
+fn smaller(one: Option<u64>, two: Option<u64>) -> Option<u64> {
+    [one, two].into_iter().flatten().min()
+}
+
+fn access_rule(namespace: &Namespace, route: &config::Route) -> AccessRule {
+    let claims = namespace.invoke.claims.iter().chain(&route.invoke.claims);
+    // A route may narrow the namespace's issuers, never widen them.
+    let issuers = match (&namespace.invoke.issuers, &route.invoke.issuers) {
+        (Some(of_namespace), Some(of_route)) => {
+            Some(of_route.iter().filter(|issuer| of_namespace.contains(issuer)).cloned().collect())
+        }
+        (one, two) => one.as_ref().or(two.as_ref()).cloned(),
+    };
+    AccessRule {
+        public: route.public,
+        namespace: namespace.name.clone(),
+        issuers,
+        claims: claims
+            .map(|(pointer, any_of)| ClaimRule { pointer: pointer.clone(), any_of: any_of.clone() })
+            .collect(),
+    }
+}
+
+fn route_rewrite(rewrite: &config::Rewrite) -> RouteRewrite {
+    let config::Rewrite { strip_prefix, add_prefix, request_headers, response_headers } = rewrite.clone();
+    RouteRewrite {
+        strip_prefix,
+        add_prefix,
+        remove_request: request_headers.remove,
+        set_request: request_headers.set,
+        remove_response: response_headers.remove,
+        set_response: response_headers.set,
+    }
+}
+
+/// Parses every pattern. `None` when one is wrong.
+fn compile_matches(routes: &[config::Route], problems: &mut ProblemList) -> Option<Vec<RouteMatch>> {
+    let before = problems.len();
+    let root = ValuePath::default().key("routes");
+    let matches: Vec<Option<RouteMatch>> = routes
+        .iter()
+        .enumerate()
+        .map(|(index, route)| compile_match(&route.matches, &root.index(index).key("match"), problems))
+        .collect();
+    if problems.len() > before { None } else { matches.into_iter().collect() }
+}
+
+fn compile_match(matches: &config::Match, path: &ValuePath, problems: &mut ProblemList) -> Option<RouteMatch> {
+    let pattern = PathPattern::parse(&matches.path)
+        .map_err(|error| problems.report(path.key("path"), format!("`{}`: {error}", matches.path)));
+    let mut hosts = Vec::with_capacity(matches.hosts.len());
+    for (index, host) in matches.hosts.iter().enumerate() {
+        match HostPattern::parse(host) {
+            Ok(host) => hosts.push(host),
+            Err(error) => problems.report(path.key("hosts").index(index), format!("`{host}`: {error}")),
+        }
+    }
+    let mut methods = MethodSet::all();
+    for (index, name) in matches.methods.iter().enumerate() {
+        match name.parse::<MethodSet>() {
+            Ok(method) => methods.insert_all(&method),
+            Err(error) => problems.report(path.key("methods").index(index), format!("`{name}`: {error}")),
+        }
+    }
+    let mut headers = Vec::with_capacity(matches.headers.len());
+    for (name, test) in &matches.headers {
+        match name.parse() {
+            Ok(name) => headers.push(HeaderCondition { name, test: value_test(test) }),
+            Err(_) => problems.report(path.key("headers").key(name.clone()), format!("`{name}` is no header field name")),
+        }
+    }
+    let query = matches.query.iter().map(|(name, test)| QueryCondition { name: name.clone(), test: value_test(test) });
+    Some(RouteMatch { hosts, path: pattern.ok()?, methods, headers, query: query.collect() })
+}
+
+fn value_test(test: &Test) -> ValueTest {
+    match test {
+        Test::Exact(text) => ValueTest::Exact(text.clone()),
+        Test::Present(present) => ValueTest::Present(*present),
+    }
+}
+
+fn report_conflicts(matches: &[RouteMatch], problems: &mut ProblemList) {
+    let Err(conflicts) = RouteTable::build(matches.to_vec()) else { return };
+    for conflict in conflicts {
+        problems.report(
+            ValuePath::default().key("routes").index(conflict.second),
+            format!(
+                "conflicts with routes[{}]: {}; make one of them more precise",
+                conflict.first, conflict.reason
+            ),
+        );
+    }
+}
+
+fn compile_clusters(
+    config: &Namespace,
+    previous: Option<&Arc<NamespacePart>>,
+    workshop: &Workshop<'_>,
+    problems: &mut ProblemList,
+) -> Option<BTreeMap<String, Arc<Cluster>>> {
+    let mut builders = Vec::with_capacity(config.backends.len());
+    for backend in &config.backends {
+        match PeerBuilder::new(&config.name, backend) {
+            Ok(builder) => builders.push((backend, builder)),
+            Err(error) => {
+                let path = ValuePath::default().key("backends").key(backend.name.clone());
+                problems.report(path, error.to_string());
+            }
+        }
+    }
+    // Names are looked up only for a configuration that is otherwise right: lookups can be slow.
+    if !problems.is_empty() {
+        return None;
+    }
+    let cluster = |(backend, builder): (&config::Backend, PeerBuilder)| {
+        let old = previous.and_then(|part| part.clusters.get(&backend.name));
+        let cluster = match old.filter(|old| old.is_same(backend, &builder)) {
+            Some(old) => old.clone(),
+            None => {
+                let metrics = workshop.metrics.upstream(&config.name, &backend.name);
+                Arc::new(Cluster::resolve(&config.name, builder, backend, metrics))
+            }
+        };
+        (backend.name.clone(), cluster)
+    };
+    Some(builders.into_iter().map(cluster).collect())
+}
+
+fn compile_plugins(
+    config: &Namespace,
+    previous: Option<&Arc<NamespacePart>>,
+    workshop: &Workshop<'_>,
+    problems: &mut ProblemList,
+) -> Option<BTreeMap<String, Arc<LocalPlugin>>> {
+    let before = problems.len();
+    let mut plugins = BTreeMap::new();
+    for plugin in &config.plugins {
+        let path = ValuePath::default().key("plugins").key(plugin.name.clone());
+        if plugin.limits.memory > workshop.largest_memory {
+            let path = path.key("limits").key("memory");
+            problems.report(path, format!("more than the {} bytes that gateway.yaml allows a plugin", workshop.largest_memory));
+            continue;
+        }
+        let old = previous.and_then(|part| part.plugins.get(&plugin.name));
+        let gauges = workshop.metrics.plugin(&config.name, &plugin.name);
+        match LocalPlugin::load(&config.name, plugin, workshop.host, gauges, old) {
+            Ok(loaded) => {
+                plugins.insert(plugin.name.clone(), loaded);
+            }
+            Err(error) => problems.report(path.key("component"), error.to_string()),
+        }
+    }
+    (problems.len() == before).then_some(plugins)
+}

@@ -1,0 +1,115 @@
+//! A compiled route: everything a request needs once it is found.
+
+use crate::access::AccessRule;
+use crate::backends::{Cluster, LocalPlugin};
+use crate::config::TrafficLimits;
+use crate::limits::{ConcurrencyLimit, Permit, RateLimiter};
+use crate::rejection::{Reason, Rejection};
+use crate::rewrite::RouteRewrite;
+use crate::telemetry::{BackendKind, RouteMetrics};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A compiled route.
+#[derive(Debug)]
+pub struct Route {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name, unique in the namespace.
+    pub name: String,
+    /// Who may call.
+    pub rule: AccessRule,
+    /// Who answers.
+    pub target: Target,
+    /// Longest silence of a backend, or longest call of a plugin; `None` for their own limits.
+    pub timeout: Option<Duration>,
+    /// Largest request body in bytes.
+    pub request_body: Option<u64>,
+    /// What changes on the way.
+    pub rewrite: RouteRewrite,
+    /// Its metrics.
+    pub metrics: RouteMetrics,
+    /// Its own traffic limits and those of its namespace.
+    pub traffic: [Arc<Traffic>; 2],
+}
+
+/// Who answers a route.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A plugin in the process.
+    Plugin(Arc<LocalPlugin>),
+    /// A network backend.
+    Cluster(Arc<Cluster>),
+}
+
+impl Target {
+    /// The metric label.
+    #[must_use]
+    pub fn kind(&self) -> BackendKind {
+        match self {
+            Self::Plugin(_) => BackendKind::Component,
+            Self::Cluster(cluster) => cluster.kind(),
+        }
+    }
+
+    /// Its name in the namespace.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Plugin(plugin) => &plugin.config.name,
+            Self::Cluster(cluster) => &cluster.config.name,
+        }
+    }
+}
+
+/// The counters of one set of traffic limits.
+#[derive(Debug)]
+pub struct Traffic {
+    pub(super) limits: TrafficLimits,
+    of: &'static str,
+    rate: Option<RateLimiter>,
+    concurrency: Option<ConcurrencyLimit>,
+}
+
+/// What a request holds while it runs under concurrency limits.
+pub type AdmissionGuards = [Option<Permit>; 2];
+
+impl Traffic {
+    /// Fresh counters; `of` says whose they are, for the caller.
+    pub(super) fn new(limits: TrafficLimits, of: &'static str, now: Instant) -> Self {
+        Self {
+            limits,
+            of,
+            rate: limits.rate.map(|rate| RateLimiter::new(rate.requests, rate.per, now)),
+            concurrency: limits.concurrency.map(ConcurrencyLimit::new),
+        }
+    }
+
+    fn enter(&self, now: Instant) -> Result<Option<Permit>, Rejection> {
+        if let Some(rate) = &self.rate {
+            rate.take(now).map_err(|after| {
+                let detail = format!("the {} takes no more requests now", self.of);
+                Rejection::new(Reason::RateLimited, detail).with_retry_after(after)
+            })?;
+        }
+        match &self.concurrency {
+            None => Ok(None),
+            Some(limit) => limit.enter().map(Some).ok_or_else(|| {
+                let detail = format!("the {} is at its limit of requests at once", self.of);
+                Rejection::new(Reason::Busy, detail).with_retry_after(Duration::from_secs(1))
+            }),
+        }
+    }
+}
+
+impl Route {
+    /// Takes the request under the limits of route and namespace.
+    ///
+    /// # Errors
+    /// A 429 or 503 with `Retry-After`.
+    pub fn enter(&self, now: Instant) -> Result<AdmissionGuards, Rejection> {
+        let [route, namespace] = &self.traffic;
+        Ok([route.enter(now)?, namespace.enter(now)?])
+    }
+}
