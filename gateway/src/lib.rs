@@ -2,7 +2,10 @@
 //! instances and HTTP services. `docs/architecture.md` is the map of this crate.
 
 pub mod access;
+pub mod admin;
+pub mod app;
 pub mod backends;
+pub mod cli;
 pub mod config;
 pub mod identity;
 pub mod lifecycle;

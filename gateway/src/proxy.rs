@@ -97,7 +97,12 @@ impl GatewayProxy {
         }
     }
 
-    async fn refuse(&self, session: &mut Session, context: &mut RequestContext, rejection: Rejection) -> Result<Verdict> {
+    async fn refuse(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+        rejection: Rejection,
+    ) -> Result<Verdict> {
         let written = reply::write(session, context, &rejection).await;
         context.rejection = Some(rejection);
         written.map(|()| Verdict::Answered).map_err(Error::into_down)

@@ -122,7 +122,12 @@ impl Worker {
     ///
     /// # Errors
     /// When the platform team's part cannot be used.
-    pub fn start(file: &Path, compiler: Compiler, metrics: Metrics, tasks: TaskTracker) -> Result<(Self, Reloader), StartError> {
+    pub fn start(
+        file: &Path,
+        compiler: Compiler,
+        metrics: Metrics,
+        tasks: TaskTracker,
+    ) -> Result<(Self, Reloader), StartError> {
         let Compiled { snapshot, problems } = compiler.compile(config::load(file), None);
         let problems: Vec<String> = problems.iter().map(Problem::to_string).collect();
         let Some(snapshot) = snapshot else { return Err(StartError(problems)) };
@@ -213,7 +218,9 @@ impl Worker {
 
     fn tell(&self, trigger: Trigger, answer: &Answer) {
         let (outcome, revision, problems): (ReloadOutcome, u64, &[String]) = match answer {
-            Answer::Applied { revision, problems, .. } if problems.is_empty() => (ReloadOutcome::Applied, *revision, &[]),
+            Answer::Applied { revision, problems, .. } if problems.is_empty() => {
+                (ReloadOutcome::Applied, *revision, &[])
+            }
             Answer::Applied { revision, problems, .. } => (ReloadOutcome::Partial, *revision, problems),
             Answer::Unchanged { revision } => (ReloadOutcome::Unchanged, *revision, &[]),
             Answer::Rejected { revision, problems } => (ReloadOutcome::Rejected, *revision, problems),
@@ -223,10 +230,17 @@ impl Worker {
             tracing::error!(%problem, "configuration problem");
         }
         match answer {
-            Answer::Applied { revision, changes, .. } => tracing::info!(?trigger, revision, %changes, "configuration applied"),
+            Answer::Applied { revision, changes, .. } => {
+                tracing::info!(?trigger, revision, %changes, "configuration applied")
+            }
             Answer::Unchanged { revision } => tracing::info!(?trigger, revision, "configuration unchanged"),
             Answer::Rejected { revision, problems } => {
-                tracing::error!(?trigger, revision, problems = problems.len(), "configuration rejected; the running one stays");
+                tracing::error!(
+                    ?trigger,
+                    revision,
+                    problems = problems.len(),
+                    "configuration rejected; the running one stays"
+                );
             }
         }
         let status = ReloadStatus { last: Some(answer.clone()), problems: problems.to_vec() };
@@ -249,7 +263,8 @@ fn tell_namespaces(metrics: &Metrics, before: Option<&Snapshot>, now: &Snapshot)
             metrics.namespace_valid(namespace, None);
         }
     }
-    let key = |route: &crate::snapshot::Route| (route.namespace.to_string(), route.name.clone(), route.target.kind().label());
+    let key =
+        |route: &crate::snapshot::Route| (route.namespace.to_string(), route.name.clone(), route.target.kind().label());
     let kept: std::collections::HashSet<_> = now.routes_in_order().map(|(_, route)| key(route)).collect();
     for (_, route) in before.routes_in_order() {
         if !kept.contains(&key(route)) {

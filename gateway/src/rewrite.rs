@@ -79,11 +79,21 @@ pub fn end_to_end_fields(headers: &HeaderMap) -> HeaderMap {
 /// Whether a field concerns only one connection (RFC 9110 §7.6.1), by its name or because `Connection` lists it.
 #[must_use]
 pub fn is_hop_by_hop(name: &HeaderName, headers: &HeaderMap) -> bool {
-    const ALWAYS: [&str; 8] =
-        ["connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+    const ALWAYS: [&str; 8] = [
+        "connection",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
     ALWAYS.contains(&name.as_str())
         || headers.get_all(http::header::CONNECTION).iter().any(|listed| {
-            listed.to_str().is_ok_and(|listed| listed.split(',').any(|part| part.trim().eq_ignore_ascii_case(name.as_str())))
+            listed
+                .to_str()
+                .is_ok_and(|listed| listed.split(',').any(|part| part.trim().eq_ignore_ascii_case(name.as_str())))
         })
 }
 

@@ -111,7 +111,10 @@ impl Cluster {
         let members = self.balancer.backends().get_backend();
         let healthy = |endpoint: &PickedEndpoint| {
             let address = PeerAddress::Inet(endpoint.address);
-            members.iter().find(|member| member.addr == address).is_none_or(|member| self.balancer.backends().ready(member))
+            members
+                .iter()
+                .find(|member| member.addr == address)
+                .is_none_or(|member| self.balancer.backends().ready(member))
         };
         endpoints.iter().map(|endpoint| (endpoint.label.clone(), healthy(endpoint))).collect()
     }
@@ -137,7 +140,8 @@ impl Cluster {
     /// Checks health and looks names up again until the cluster is dropped.
     pub async fn maintain(cluster: Weak<Self>) {
         let Some((health, has_names)) = cluster.upgrade().map(|cluster| {
-            let has_names = cluster.config.endpoints.iter().any(|endpoint| endpoint.host.parse::<std::net::IpAddr>().is_err());
+            let has_names =
+                cluster.config.endpoints.iter().any(|endpoint| endpoint.host.parse::<std::net::IpAddr>().is_err());
             (cluster.config.health.as_ref().map(|health| health.interval), has_names)
         }) else {
             return;

@@ -29,9 +29,10 @@ impl EndpointHealthCheck {
         let mut check = HttpHealthCheck::new(&endpoint.authority, endpoint.peer.is_tls());
         check.peer_template = endpoint.peer.clone();
         check.peer_template.options.read_timeout = Some(self.health.timeout);
-        check.req.set_uri(path.parse().map_err(|error| {
-            Error::because(ErrorType::InternalError, format!("`{path}` is no path"), error)
-        })?);
+        check.req.set_uri(
+            path.parse()
+                .map_err(|error| Error::because(ErrorType::InternalError, format!("`{path}` is no path"), error))?,
+        );
         check.validator = Some(Box::new(|answer| {
             if answer.status.is_success() {
                 return Ok(());

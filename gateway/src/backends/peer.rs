@@ -82,8 +82,8 @@ impl PeerBuilder {
             Some(path) => {
                 let read = |source| CaFileError::Read { path: path.clone(), source };
                 let pem = std::fs::read(path).map_err(read)?;
-                let certificates = parse_certificates(&pem)
-                    .map_err(|reason| CaFileError::Content { path: path.clone(), reason })?;
+                let certificates =
+                    parse_certificates(&pem).map_err(|reason| CaFileError::Content { path: path.clone(), reason })?;
                 (Some(certificates), hash_of(&pem))
             }
         };
@@ -137,7 +137,9 @@ fn parse_certificates(pem: &[u8]) -> Result<Arc<CaType>, String> {
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|error| format!("is not valid PEM: {error}"))?;
         // rustls checks the certificate first, because Pingora's own parser panics on what is none.
-        store.add(certificate.clone()).map_err(|error| format!("holds a certificate that cannot be trusted: {error}"))?;
+        store
+            .add(certificate.clone())
+            .map_err(|error| format!("holds a certificate that cannot be trusted: {error}"))?;
         certificates.push(WrappedX509::new(certificate.to_vec(), parse_x509));
     }
     if certificates.is_empty() {

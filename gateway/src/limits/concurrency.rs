@@ -24,9 +24,9 @@ impl ConcurrencyLimit {
     /// Room for one more, or `None`.
     #[must_use]
     pub fn enter(&self) -> Option<Permit> {
-        let entered = self.running.fetch_update(Ordering::AcqRel, Ordering::Acquire, |running| {
-            (running < self.most).then_some(running + 1)
-        });
+        let entered = self
+            .running
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |running| (running < self.most).then_some(running + 1));
         entered.is_ok().then(|| Permit(self.running.clone()))
     }
 }

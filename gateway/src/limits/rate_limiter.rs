@@ -22,7 +22,12 @@ impl RateLimiter {
     pub fn new(requests: u32, per: Duration, now: Instant) -> Self {
         let per = u64::try_from(per.as_nanos()).unwrap_or(u64::MAX);
         let interval = (per / u64::from(requests.max(1))).max(1);
-        Self { started: now, interval, bucket: interval.saturating_mul(u64::from(requests.max(1))), full_at: AtomicU64::new(0) }
+        Self {
+            started: now,
+            interval,
+            bucket: interval.saturating_mul(u64::from(requests.max(1))),
+            full_at: AtomicU64::new(0),
+        }
     }
 
     /// Takes one request.

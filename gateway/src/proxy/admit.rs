@@ -51,7 +51,9 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<(
         Routed::NotFound => return Err(Reason::RouteNotFound.into()),
         Routed::Unavailable(namespace) => {
             let detail = format!("the configuration of the namespace `{namespace}` is being repaired");
-            return Err(Rejection::new(Reason::Unavailable, detail).with_retry_after(std::time::Duration::from_secs(10)));
+            return Err(
+                Rejection::new(Reason::Unavailable, detail).with_retry_after(std::time::Duration::from_secs(10))
+            );
         }
         Routed::MethodNotAllowed(allow) => {
             let mut rejection = Rejection::new(Reason::MethodNotAllowed, format!("allowed here: {allow}"));

@@ -20,9 +20,10 @@ pub(super) fn rejection_of(error: &Error, context: &RequestContext) -> Rejection
 fn reason_of(error: &Error) -> Reason {
     use ErrorType as Type;
     match (error.esource(), error.etype()) {
-        (ErrorSource::Upstream, Type::ConnectTimedout | Type::ReadTimedout | Type::WriteTimedout | Type::TLSHandshakeTimedout) => {
-            Reason::BackendTimeout
-        }
+        (
+            ErrorSource::Upstream,
+            Type::ConnectTimedout | Type::ReadTimedout | Type::WriteTimedout | Type::TLSHandshakeTimedout,
+        ) => Reason::BackendTimeout,
         (
             ErrorSource::Upstream,
             Type::ConnectRefused

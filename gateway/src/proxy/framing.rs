@@ -73,7 +73,10 @@ fn check_raw_head(raw: &[u8], largest_head: usize) -> Result<(), Rejection> {
         start = end + 1;
     }
     if has_length && has_coding {
-        return Err(Rejection::new(Reason::AmbiguousFraming, "Content-Length and Transfer-Encoding exclude each other"));
+        return Err(Rejection::new(
+            Reason::AmbiguousFraming,
+            "Content-Length and Transfer-Encoding exclude each other",
+        ));
     }
     Ok(())
 }
@@ -94,7 +97,9 @@ pub(super) fn authority(session: &Session) -> Result<Option<&str>, Rejection> {
     };
     let target = request.uri.authority().map(http::uri::Authority::as_str);
     match (target, host) {
-        (Some(target), Some(host)) if !target.eq_ignore_ascii_case(host) => Err(wrong("target and Host name different hosts")),
+        (Some(target), Some(host)) if !target.eq_ignore_ascii_case(host) => {
+            Err(wrong("target and Host name different hosts"))
+        }
         (Some(target), _) => Ok(Some(target)),
         (None, Some(host)) => Ok(Some(host)),
         (None, None) if request.version == Version::HTTP_10 || request.method == Method::CONNECT => Ok(None),

@@ -57,7 +57,8 @@ pub(super) async fn answer(
 ) -> Result<(), PumpError> {
     let (feed, body) = request_body(session);
     let request = plugin_request(session, context, route, plugin, body).map_err(PumpError::Rejected)?;
-    let call_context = CallContext { deadline: route.timeout.map(|timeout| Instant::now() + timeout), ..CallContext::default() };
+    let call_context =
+        CallContext { deadline: route.timeout.map(|timeout| Instant::now() + timeout), ..CallContext::default() };
     context.usage = Some(call_context.usage.clone());
     let call = AssertUnwindSafe(plugin.component.call(request, call_context)).catch_unwind();
     let mut call = pin!(call);
@@ -107,7 +108,10 @@ impl http_body::Body for FedBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         // A client that breaks off drops the whole call, so an end here is always the true end.
         self.chunks.poll_recv(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
     }
@@ -170,11 +174,20 @@ impl Upload {
         session.downstream_session.read_body_or_idle(false).await
     }
 
-    fn take(&mut self, session: &mut Session, context: &mut RequestContext, received: Option<Bytes>) -> Result<(), PumpError> {
+    fn take(
+        &mut self,
+        session: &mut Session,
+        context: &mut RequestContext,
+        received: Option<Bytes>,
+    ) -> Result<(), PumpError> {
         match received {
             Some(chunk) => {
                 if let Err(rejection) = context.take_request_bytes(chunk.len()) {
-                    return Err(if context.answer_has_begun() { PumpError::Cut(rejection) } else { PumpError::Rejected(rejection) });
+                    return Err(if context.answer_has_begun() {
+                        PumpError::Cut(rejection)
+                    } else {
+                        PumpError::Rejected(rejection)
+                    });
                 }
                 self.waiting = Some(chunk).filter(|chunk| !chunk.is_empty());
             }
@@ -196,13 +209,17 @@ struct Download {
 }
 
 impl Download {
-    async fn begin(session: &mut Session, context: &mut RequestContext, answer: Response<Body>) -> Result<Self, PumpError> {
+    async fn begin(
+        session: &mut Session,
+        context: &mut RequestContext,
+        answer: Response<Body>,
+    ) -> Result<Self, PumpError> {
         let (head, body) = answer.into_parts();
         let request = session.req_header();
         let is_http1 = !session.is_http2();
         let is_http11 = request.version == Version::HTTP_11;
-        let has_no_body = request.method == Method::HEAD
-            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let has_no_body =
+            request.method == Method::HEAD || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let mut header = response_header(head.status, &head.headers)?;
         if head.status == StatusCode::NO_CONTENT {
             header.remove_header(&header::CONTENT_LENGTH);

@@ -67,7 +67,8 @@ fn edit_credentials(request: &mut RequestHeader, route: &Route, cluster: &Cluste
         NetworkKind::Framex { key } => {
             request.remove_header(&header::AUTHORIZATION);
             if let Some(key) = key {
-                let mut value = HeaderValue::from_str(key.reveal()).or_err(ErrorType::InternalError, "the key is a header value")?;
+                let mut value = HeaderValue::from_str(key.reveal())
+                    .or_err(ErrorType::InternalError, "the key is a header value")?;
                 value.set_sensitive(true);
                 request.insert_header(header::AUTHORIZATION, value)?;
             }
@@ -76,7 +77,12 @@ fn edit_credentials(request: &mut RequestHeader, route: &Route, cluster: &Cluste
     Ok(())
 }
 
-fn edit_host(session: &Session, request: &mut RequestHeader, context: &RequestContext, cluster: &Cluster) -> Result<()> {
+fn edit_host(
+    session: &Session,
+    request: &mut RequestHeader,
+    context: &RequestContext,
+    cluster: &Cluster,
+) -> Result<()> {
     let host: Cow<'_, str> = match (&cluster.config.host, &context.endpoint) {
         (HostHeader::Fixed(host), _) => Cow::Borrowed(host),
         (HostHeader::Endpoint, Some(endpoint)) => Cow::Borrowed(&endpoint.authority),
@@ -98,7 +104,12 @@ fn client_host(session: &Session) -> Option<&str> {
     field.or_else(|| request.uri.authority().map(http::uri::Authority::as_str))
 }
 
-fn add_forwarding(session: &Session, request: &mut RequestHeader, context: &RequestContext, route: &Route) -> Result<()> {
+fn add_forwarding(
+    session: &Session,
+    request: &mut RequestHeader,
+    context: &RequestContext,
+    route: &Route,
+) -> Result<()> {
     if let Some(client) = context.client {
         request.insert_header("x-forwarded-for", client.to_string())?;
     }

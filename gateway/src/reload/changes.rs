@@ -33,7 +33,8 @@ impl Changes {
                 Some(_) => {}
             }
         }
-        changes.removed = before.namespaces.keys().filter(|name| !now.namespaces.contains_key(*name)).cloned().collect();
+        changes.removed =
+            before.namespaces.keys().filter(|name| !now.namespaces.contains_key(*name)).cloned().collect();
         let (old, new) = (&before.gateway, &now.gateway);
         let mut note = |differs: bool, list: fn(&mut Self) -> &mut Vec<&'static str>, what: &'static str| {
             if differs {

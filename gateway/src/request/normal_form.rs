@@ -166,7 +166,9 @@ pub fn normal_host(host: &str) -> Result<Cow<'_, str>, HostError> {
 fn is_port(text: &str) -> bool {
     match text.strip_prefix(':') {
         None => text.is_empty(),
-        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits.is_empty() || digits.parse::<u16>().is_ok()),
+        Some(digits) => {
+            digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits.is_empty() || digits.parse::<u16>().is_ok())
+        }
     }
 }
 
@@ -238,7 +240,9 @@ mod tests {
 
     #[test]
     fn what_is_no_host_is_refused() {
-        for host in ["", ":80", "a b", "a/b", "a@b", "a:b", "a:99999", "[::1", "[x]", "::1", "a..b", ".a", "a,b", "a?b", "é"] {
+        for host in
+            ["", ":80", "a b", "a/b", "a@b", "a:b", "a:99999", "[::1", "[x]", "::1", "a..b", ".a", "a,b", "a?b", "é"]
+        {
             assert_eq!(normal_host(host), Err(HostError), "{host}");
         }
     }

@@ -111,11 +111,8 @@ impl Compiler {
         last_good: Option<&Arc<NamespacePart>>,
     ) -> Option<Arc<NamespacePart>> {
         let namespace = document.content.as_ref()?;
-        let workshop = Workshop {
-            host: &self.host,
-            metrics: &self.metrics,
-            largest_memory: gateway.components.largest_memory,
-        };
+        let workshop =
+            Workshop { host: &self.host, metrics: &self.metrics, largest_memory: gateway.components.largest_memory };
         let grant = gateway.grants.of(&namespace.name);
         NamespacePart::compile(namespace, &grant, last_good, &workshop, &mut document.problems)
     }
@@ -134,7 +131,9 @@ fn assemble(parts: &BTreeMap<String, Arc<NamespacePart>>) -> Result<Table, Strin
             let describe = |index: usize| format!("`{}` of `{}`", routes[index].name, routes[index].namespace);
             let all: Vec<String> = conflicts
                 .iter()
-                .map(|conflict| format!("{} and {}: {}", describe(conflict.first), describe(conflict.second), conflict.reason))
+                .map(|conflict| {
+                    format!("{} and {}: {}", describe(conflict.first), describe(conflict.second), conflict.reason)
+                })
                 .collect();
             Err(format!("routes of different namespaces conflict, so their grants overlap: {}", all.join("; ")))
         }

@@ -5,7 +5,9 @@ use crate::access::{AccessRule, ClaimRule};
 use crate::backends::{Cluster, LocalPlugin, PeerBuilder};
 use crate::config::{self, Grant, Namespace, ProblemList, Test, ValuePath};
 use crate::rewrite::RouteRewrite;
-use crate::router::{HeaderCondition, HostPattern, MethodSet, PathPattern, QueryCondition, RouteMatch, RouteTable, ValueTest};
+use crate::router::{
+    HeaderCondition, HostPattern, MethodSet, PathPattern, QueryCondition, RouteMatch, RouteTable, ValueTest,
+};
 use crate::telemetry::Metrics;
 use framex_plugin_host::component::ComponentHost;
 use std::collections::BTreeMap;
@@ -82,7 +84,15 @@ impl NamespacePart {
                 }))
             })
             .collect::<Option<Vec<_>>>()?;
-        Some(Arc::new(Self { config: config.clone(), grant: grant.clone(), clusters, plugins, matches, routes, traffic }))
+        Some(Arc::new(Self {
+            config: config.clone(),
+            grant: grant.clone(),
+            clusters,
+            plugins,
+            matches,
+            routes,
+            traffic,
+        }))
     }
 
     fn is_same(
@@ -174,7 +184,9 @@ fn compile_match(matches: &config::Match, path: &ValuePath, problems: &mut Probl
     for (name, test) in &matches.headers {
         match name.parse() {
             Ok(name) => headers.push(HeaderCondition { name, test: value_test(test) }),
-            Err(_) => problems.report(path.key("headers").key(name.clone()), format!("`{name}` is no header field name")),
+            Err(_) => {
+                problems.report(path.key("headers").key(name.clone()), format!("`{name}` is no header field name"))
+            }
         }
     }
     let query = matches.query.iter().map(|(name, test)| QueryCondition { name: name.clone(), test: value_test(test) });
@@ -193,10 +205,7 @@ fn report_conflicts(matches: &[RouteMatch], problems: &mut ProblemList) {
     for conflict in conflicts {
         problems.report(
             ValuePath::default().key("routes").index(conflict.second),
-            format!(
-                "conflicts with routes[{}]: {}; make one of them more precise",
-                conflict.first, conflict.reason
-            ),
+            format!("conflicts with routes[{}]: {}; make one of them more precise", conflict.first, conflict.reason),
         );
     }
 }
@@ -247,7 +256,10 @@ fn compile_plugins(
         let path = ValuePath::default().key("plugins").key(plugin.name.clone());
         if plugin.limits.memory > workshop.largest_memory {
             let path = path.key("limits").key("memory");
-            problems.report(path, format!("more than the {} bytes that gateway.yaml allows a plugin", workshop.largest_memory));
+            problems.report(
+                path,
+                format!("more than the {} bytes that gateway.yaml allows a plugin", workshop.largest_memory),
+            );
             continue;
         }
         let old = previous.and_then(|part| part.plugins.get(&plugin.name));

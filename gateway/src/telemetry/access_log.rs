@@ -181,7 +181,9 @@ impl Sink {
         if reopening.swap(false, Ordering::AcqRel) {
             match open(path) {
                 Ok(opened) => *file = opened,
-                Err(error) => tracing::error!(%error, path = %path.display(), "cannot open the access log anew; the old file is kept"),
+                Err(error) => {
+                    tracing::error!(%error, path = %path.display(), "cannot open the access log anew; the old file is kept")
+                }
             }
         }
     }

@@ -181,7 +181,8 @@ impl Metrics {
     pub fn route(&self, namespace: &str, route: &str, kind: BackendKind) -> RouteMetrics {
         let labels = [namespace, route, kind.label()];
         RouteMetrics {
-            requests: STATUS_CLASSES.map(|class| self.requests.with_label_values(&[namespace, route, kind.label(), class])),
+            requests: STATUS_CLASSES
+                .map(|class| self.requests.with_label_values(&[namespace, route, kind.label(), class])),
             duration: self.duration.with_label_values(&labels),
             first_byte: self.first_byte.with_label_values(&labels),
             in_flight: self.in_flight.with_label_values(&[namespace, route]),

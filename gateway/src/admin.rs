@@ -1,0 +1,122 @@
+//! The second listener: metrics, health, and the admin API.
+//!
+//! It has no access control of its own and belongs on a loopback or management network.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /metrics` | Prometheus text format 0.0.4 |
+//! | `GET /livez` | 200 while the process runs |
+//! | `GET /readyz` | 200 once a configuration is applied and the listeners are up, else 503 with the reason |
+//! | `GET /admin/v1/status` | revision, last reload, problems, namespaces with the health of their backends and plugins |
+//! | `GET /admin/v1/routes` | every route in the order of precedence |
+//! | `POST /admin/v1/reload` | reloads and waits: 200 applied or unchanged, 422 rejected, with every problem |
+
+mod status;
+
+use crate::lifecycle::Lifecycle;
+use crate::reload::{Answer, Reloader, Trigger};
+use crate::snapshot::Snapshot;
+use crate::telemetry::{AccessLog, Metrics};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use http::{Method, Response, StatusCode, header};
+use pingora_core::apps::http_app::ServeHttp;
+use pingora_core::protocols::http::ServerSession;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Answers the admin listener's requests.
+#[derive(Debug)]
+pub struct Admin {
+    /// The configuration in force.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// The way to a reload.
+    pub reloader: Reloader,
+    /// What is exposed.
+    pub metrics: Metrics,
+    /// Counts its lost lines.
+    pub access_log: Arc<AccessLog>,
+    /// What the process is doing.
+    pub lifecycle: Lifecycle,
+}
+
+#[async_trait]
+impl ServeHttp for Admin {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        let request = session.req_header();
+        let (method, path) = (request.method.clone(), request.uri.path().to_owned());
+        let is_read = matches!(method, Method::GET | Method::HEAD);
+        let mut answer = match path.as_str() {
+            "/metrics" if is_read => self.metrics(),
+            "/livez" if is_read => text(StatusCode::OK, "ok\n"),
+            "/readyz" if is_read => match self.lifecycle.readiness() {
+                Ok(()) => text(StatusCode::OK, "ready\n"),
+                Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {reason}\n")),
+            },
+            "/admin/v1/status" if is_read => {
+                json(StatusCode::OK, &status::status(&self.snapshot.load(), &self.reloader.status(), &self.lifecycle))
+            }
+            "/admin/v1/routes" if is_read => json(StatusCode::OK, &status::routes(&self.snapshot.load())),
+            "/admin/v1/reload" if method == Method::POST => self.reload().await,
+            "/metrics" | "/livez" | "/readyz" | "/admin/v1/status" | "/admin/v1/routes" => not_allowed("GET, HEAD"),
+            "/admin/v1/reload" => not_allowed("POST"),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "not found; see /metrics, /livez, /readyz, /admin/v1/status, /admin/v1/routes\n",
+            ),
+        };
+        if method == Method::HEAD {
+            answer.body_mut().clear();
+        }
+        answer
+    }
+}
+
+impl Admin {
+    fn metrics(&self) -> Response<Vec<u8>> {
+        for plugin in self.snapshot.load().namespaces.values().flat_map(|part| part.plugins.values()) {
+            plugin.tell_metrics();
+        }
+        self.metrics.set_access_log_dropped(self.access_log.dropped());
+        respond(StatusCode::OK, self.metrics.content_type(), self.metrics.expose())
+    }
+
+    async fn reload(&self) -> Response<Vec<u8>> {
+        match self.reloader.reload(Trigger::Admin).await {
+            Some(answer @ Answer::Rejected { .. }) => json(StatusCode::UNPROCESSABLE_ENTITY, &answer),
+            Some(answer) => json(StatusCode::OK, &answer),
+            None => text(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping\n"),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: &str) -> Response<Vec<u8>> {
+    respond(status, "text/plain; charset=utf-8", body.as_bytes().to_vec())
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Response<Vec<u8>> {
+    match serde_json::to_vec_pretty(value) {
+        Ok(mut body) => {
+            body.push(b'\n');
+            respond(status, "application/json", body)
+        }
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),
+    }
+}
+
+fn not_allowed(allow: &'static str) -> Response<Vec<u8>> {
+    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
+    answer.headers_mut().insert(header::ALLOW, http::HeaderValue::from_static(allow));
+    answer
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
+    let length = body.len();
+    let mut answer = Response::new(body);
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    headers.insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
+    headers.insert(header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+    answer
+}

@@ -1,0 +1,125 @@
+//! The background service: reloads, the file watcher, SIGHUP, certificates, and the end of the process.
+
+use super::certificates::Certificate;
+use crate::lifecycle::Lifecycle;
+use crate::reload::{self, Reloader, Trigger, Worker};
+use crate::snapshot::Snapshot;
+use crate::telemetry::AccessLog;
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
+use pingora_core::services::background::BackgroundService;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::task::TaskTracker;
+
+/// How often certificate files are compared with what is in use.
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Everything that runs beside the requests.
+pub(super) struct Control {
+    /// Taken by the service when it starts.
+    pub(super) worker: Mutex<Option<Worker>>,
+    pub(super) reloader: Reloader,
+    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) config: PathBuf,
+    pub(super) access_log: Arc<AccessLog>,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) tasks: TaskTracker,
+    pub(super) certificates: Vec<Arc<Certificate>>,
+}
+
+#[async_trait]
+impl BackgroundService for Control {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(worker) = worker {
+            self.tasks.spawn(worker.run());
+        }
+        self.tasks.spawn(reload::watch(self.config.clone(), self.snapshot.clone(), self.reloader.clone()));
+        self.tasks.spawn(on_hangup(self.reloader.clone(), self.access_log.clone()));
+        if !self.certificates.is_empty() {
+            self.tasks.spawn(renew(self.certificates.clone()));
+        }
+        self.lifecycle.set_listening();
+        tracing::info!(revision = self.snapshot.load().revision, "ready");
+
+        // An error means that the server is gone, which is a stop, too.
+        let _ = shutdown.changed().await;
+        let grace = self.snapshot.load().gateway.shutdown_grace;
+        let left = self.lifecycle.drained(grace).await;
+        if left > 0 {
+            tracing::warn!(
+                requests = left,
+                ?grace,
+                "requests were cut: they were still running at the end of the grace period"
+            );
+        }
+        tracing::info!("stopped");
+        self.access_log.finish();
+        // Pingora would sleep its whole grace period even when nothing is left to wait for.
+        std::process::exit(0);
+    }
+}
+
+/// SIGHUP reloads and opens the access log anew.
+async fn on_hangup(reloader: Reloader, access_log: Arc<AccessLog>) {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
+        tracing::warn!("SIGHUP cannot be received; reload by file or the admin API");
+        return;
+    };
+    while hangups.recv().await.is_some() {
+        access_log.reopen();
+        reloader.request(Trigger::Signal);
+    }
+}
+
+async fn renew(certificates: Vec<Arc<Certificate>>) {
+    let mut ticks = tokio::time::interval(CERTIFICATE_INTERVAL);
+    loop {
+        ticks.tick().await;
+        for certificate in &certificates {
+            certificate.refresh();
+        }
+    }
+}
+
+/// Turns SIGTERM and SIGINT into a graceful stop; a second one ends the process at once.
+pub(super) struct StopSignal {
+    pub(super) lifecycle: Lifecycle,
+    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for StopSignal {
+    async fn recv(&self) -> ShutdownSignal {
+        let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            tracing::error!("SIGTERM and SIGINT cannot be received; stop with SIGKILL");
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let running = self.lifecycle.running();
+        tracing::info!(running, "stopping");
+        self.lifecycle.set_stopping();
+        let again = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::warn!("stopped at once by a second signal");
+            std::process::exit(1);
+        };
+        let delay = self.snapshot.load().gateway.shutdown_delay;
+        // The task lives as long as the process, which it may end.
+        let again = tokio::spawn(again);
+        tokio::time::sleep(delay).await;
+        drop(again);
+        ShutdownSignal::GracefulTerminate
+    }
+}

@@ -1,0 +1,79 @@
+//! Binds the listeners before anything else is started, so that a taken port is a clear error and nothing more.
+
+use super::certificates::Certificate;
+use crate::config::{Gateway, Listener};
+use anyhow::Context as _;
+use pingora_core::listeners::TlsAccept;
+use pingora_core::listeners::tls::TlsSettings;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A bound listener.
+#[derive(Clone, Debug)]
+pub(super) struct Bound {
+    pub(super) address: SocketAddr,
+    pub(super) socket: Arc<TcpListener>,
+    pub(super) h2c: bool,
+    pub(super) certificate: Option<Arc<Certificate>>,
+}
+
+/// Every bound listener.
+#[derive(Debug)]
+pub(super) struct BoundListeners {
+    pub(super) listeners: Vec<Bound>,
+    pub(super) admin: Bound,
+}
+
+impl BoundListeners {
+    pub(super) fn bind(gateway: &Gateway) -> anyhow::Result<Self> {
+        let listeners = gateway.listeners.iter().map(bind_listener).collect::<anyhow::Result<_>>()?;
+        let admin = bind(gateway.admin).context("the admin listener")?;
+        Ok(Self { listeners, admin })
+    }
+
+    /// Says where the gateway listens: in the log, and in a file for whoever let the system choose.
+    pub(super) fn announce(&self, file: Option<&Path>) -> anyhow::Result<()> {
+        for bound in &self.listeners {
+            tracing::info!(listener = %bound.address, tls = bound.certificate.is_some(), admin = %self.admin.address, "listening");
+        }
+        let Some(file) = file else { return Ok(()) };
+        let addresses: Vec<SocketAddr> = self.listeners.iter().map(|bound| bound.address).collect();
+        let json = serde_json::json!({ "listeners": addresses, "admin": self.admin.address });
+        // Whoever waits for the file must never see half of it.
+        let partial = file.with_extension("partial");
+        std::fs::write(&partial, json.to_string())
+            .and_then(|()| std::fs::rename(&partial, file))
+            .with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+fn bind_listener(listener: &Listener) -> anyhow::Result<Bound> {
+    let mut bound = bind(listener.address)?;
+    bound.h2c = listener.h2c;
+    if let Some(tls) = &listener.tls {
+        bound.certificate = Some(Arc::new(Certificate::load(tls.clone())?));
+    }
+    Ok(bound)
+}
+
+fn bind(address: SocketAddr) -> anyhow::Result<Bound> {
+    let socket = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    socket.set_nonblocking(true).with_context(|| format!("cannot listen on {address}"))?;
+    Ok(Bound { address: socket.local_addr()?, socket: Arc::new(socket), h2c: false, certificate: None })
+}
+
+struct NoCallbacks;
+impl TlsAccept for NoCallbacks {}
+
+impl Bound {
+    /// The TLS settings of the listener; HTTP/2 is offered through ALPN.
+    pub(super) fn tls_settings(&self) -> Option<TlsSettings> {
+        let certificate = self.certificate.clone()?;
+        // With a resolver the callbacks are never asked for a certificate; without them Pingora would want files.
+        let mut settings = TlsSettings::with_callbacks(Box::new(NoCallbacks)).ok()?;
+        settings.set_cert_resolver(certificate);
+        settings.enable_h2();
+        Some(settings)
+    }
+}

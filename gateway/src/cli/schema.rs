@@ -1,0 +1,18 @@
+//! `schema`: the JSON Schemas of the configuration files.
+
+use super::output;
+use crate::config::schemas;
+use anyhow::Context as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Writes the schemas into `folder`.
+pub(super) fn write(folder: &Path) -> anyhow::Result<ExitCode> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for (name, text) in schemas() {
+        let file = folder.join(name);
+        std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        output::print(&format!("{}\n", file.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
