@@ -121,7 +121,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     };
     server.add_service(background_service("control", control));
     let shutdown_signal = Box::new(StopSignal { lifecycle, snapshot });
-    server.run(RunArgs { shutdown_signal, ..RunArgs::default() });
+    server.run(RunArgs { shutdown_signal });
     Ok(())
 }
 

@@ -254,7 +254,7 @@ impl ProxyHttp for GatewayProxy {
         context: &mut RequestContext,
         client_reused: bool,
     ) -> Box<Error> {
-        let mut error = error.more_context(format!("endpoint {}", peer));
+        let mut error = error.more_context(format!("endpoint {peer}"));
         // A pooled connection that the backend had closed takes no byte of the request head; anything else may have
         // been acted upon, so only idempotent methods go out again.
         let never_sent = client_reused && *error.etype() == ErrorType::WriteError && !context.body_forwarded;

@@ -233,7 +233,8 @@ impl Worker {
             Answer::Applied { revision, changes, .. } => {
                 tracing::info!(?trigger, revision, %changes, "configuration applied")
             }
-            Answer::Unchanged { revision } => tracing::info!(?trigger, revision, "configuration unchanged"),
+            // Whoever saves a file without a change need not read about it.
+            Answer::Unchanged { revision } => tracing::debug!(?trigger, revision, "configuration unchanged"),
             Answer::Rejected { revision, problems } => {
                 tracing::error!(
                     ?trigger,

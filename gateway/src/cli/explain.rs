@@ -44,9 +44,8 @@ pub(super) fn explain(file: &Path, arguments: &RequestArguments) -> anyhow::Resu
     let path = normal_path(path).map_err(|error| anyhow!("the gateway would answer 400 `bad_target`: {error}"))?;
     let host = match arguments.host.as_str() {
         "" => std::borrow::Cow::Borrowed(""),
-        host => {
-            normal_host(host).map_err(|_| anyhow!("the gateway would answer 400 `bad_host`: `{host}` is no host"))?
-        }
+        host => normal_host(host)
+            .map_err(|_host_error| anyhow!("the gateway would answer 400 `bad_host`: `{host}` is no host"))?,
     };
     let view = RequestView { method: &arguments.method, host: &host, path: &path, query, headers: &headers };
     let mut text = String::new();

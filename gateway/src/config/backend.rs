@@ -247,7 +247,7 @@ impl RawBackend {
             name: name.to_owned(),
             kind,
             endpoints: validate_endpoints(&endpoints, &path.key("endpoints"), problems),
-            host: validate_host(host, &path.key("host"), problems),
+            host: validate_host(host.as_deref(), &path.key("host"), problems),
             protocol: match protocol {
                 None | Some(RawProtocol::Http1) => Protocol::Http1,
                 Some(RawProtocol::Auto) => Protocol::Auto,
@@ -341,7 +341,7 @@ fn validate_endpoints(texts: &[String], path: &ValuePath, problems: &mut Problem
 
 fn parse_endpoint(text: &str) -> Result<Endpoint, String> {
     let wrong = |what: &str| format!("`{text}` {what}; write `http://host:port` or `https://host:port`");
-    let uri: http::Uri = text.parse().map_err(|_| wrong("is no address"))?;
+    let uri: http::Uri = text.parse().map_err(|_parse_error| wrong("is no address"))?;
     let tls = match uri.scheme_str() {
         Some("http") => false,
         Some("https") => true,
@@ -366,8 +366,8 @@ fn parse_endpoint(text: &str) -> Result<Endpoint, String> {
     Ok(Endpoint { host, port, tls })
 }
 
-fn validate_host(host: Option<String>, path: &ValuePath, problems: &mut ProblemList) -> HostHeader {
-    match host.as_deref() {
+fn validate_host(host: Option<&str>, path: &ValuePath, problems: &mut ProblemList) -> HostHeader {
+    match host {
         None | Some("preserve") => HostHeader::Preserve,
         Some("endpoint") => HostHeader::Endpoint,
         Some(name) => {

@@ -90,7 +90,7 @@ impl RawNamespace {
             }
         }
         let around = Surroundings { plugins: &plugin_names, backends: &backend_names, issuers: platform.issuers };
-        let validated = Namespace {
+        Namespace {
             name: name.to_owned(),
             invoke: access.validate(&root.key("access"), platform.issuers, problems),
             limits: limits.validate(&root.key("limits"), problems),
@@ -103,8 +103,7 @@ impl RawNamespace {
                 .map(|(name, raw)| raw.validate(&name, &root.key("backends").key(name.clone()), base, problems))
                 .collect(),
             routes: validate_routes(routes, name, &around, platform.grants, problems),
-        };
-        validated
+        }
     }
 }
 

@@ -290,7 +290,7 @@ impl<'de, 'a, 'p> EnumAccess<'de> for Choice<'a, 'p> {
     }
 }
 
-impl<'de, 'a, 'p> Choice<'a, 'p> {
+impl<'a, 'p> Choice<'a, 'p> {
     fn content(self) -> Result<Node<'a, 'p>, ReadError> {
         match self.content {
             Some(content) => Ok(self.node.child(Step::Key(self.word.to_owned()), content)),

@@ -47,7 +47,7 @@ fn parse_span(text: &str) -> Result<Duration, String> {
     let wrong =
         || format!("`{text}` is no duration; write a number and a unit (ms, s, m, h, d), like `250ms` or `30s`");
     let (number, unit) = split_number(text.trim());
-    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let number: f64 = number.parse().map_err(|_parse_error| wrong())?;
     let (_, factor) = TIME_UNITS.into_iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
     let seconds = number * factor;
     if seconds > LONGEST {
@@ -62,7 +62,7 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     };
     let (number, unit) = split_number(text.trim());
     let unit = if unit.is_empty() { "B" } else { unit };
-    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let number: u64 = number.parse().map_err(|_parse_error| wrong())?;
     let (_, factor) = BYTE_UNITS.into_iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
     number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))
 }
@@ -70,11 +70,11 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
 fn parse_rate(text: &str) -> Result<Rate, String> {
     let wrong = || format!("`{text}` is no rate; write requests and a time, like `100/s`, `6000/m` or `10/500ms`");
     let (requests, per) = text.split_once('/').ok_or_else(wrong)?;
-    let requests: u32 = requests.trim().parse().map_err(|_| wrong())?;
+    let requests: u32 = requests.trim().parse().map_err(|_parse_error| wrong())?;
     let per = per.trim();
     let per =
         if per.starts_with(|c: char| c.is_ascii_digit()) { parse_span(per) } else { parse_span(&format!("1{per}")) };
-    let per = per.map_err(|_| wrong())?;
+    let per = per.map_err(|_parse_error| wrong())?;
     if requests == 0 || per.is_zero() {
         return Err(format!("`{text}` lets nothing through; both numbers must be at least 1"));
     }

@@ -25,7 +25,8 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<(
     framing::check(session, snapshot.gateway.connections.head_size)?;
     let authority = framing::authority(session)?;
     if let Some(authority) = authority {
-        let host = normal_host(authority).map_err(|_| Rejection::new(Reason::BadHost, "the Host is no host name"))?;
+        let host = normal_host(authority)
+            .map_err(|_host_error| Rejection::new(Reason::BadHost, "the Host is no host name"))?;
         if host.ends_with(".framex.internal") {
             return Err(Rejection::new(Reason::BadHost, "this name is for calls between plugins"));
         }

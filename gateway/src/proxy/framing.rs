@@ -92,7 +92,7 @@ pub(super) fn authority(session: &Session) -> Result<Option<&str>, Rejection> {
     let mut hosts = request.headers.get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (Some(_), Some(_)) => return Err(wrong("there must be one Host")),
-        (Some(host), None) => Some(host.to_str().map_err(|_| wrong("the Host is no host name"))?),
+        (Some(host), None) => Some(host.to_str().map_err(|_not_ascii| wrong("the Host is no host name"))?),
         (None, _) => None,
     };
     let target = request.uri.authority().map(http::uri::Authority::as_str);

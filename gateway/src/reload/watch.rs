@@ -19,11 +19,14 @@ const REST: Duration = Duration::from_millis(150);
 /// Without a watcher (no inotify instance left) the gateway works on; SIGHUP and the admin API still reload.
 pub async fn watch(file: PathBuf, snapshot: Arc<ArcSwap<Snapshot>>, reloader: Reloader) {
     let changed = Arc::new(Notify::new());
-    let told = changed.clone();
-    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let is_change = |kind: EventKind| !matches!(kind, EventKind::Access(_));
-        if event.map_or(true, |event| is_change(event.kind)) {
-            told.notify_one();
+    let interest = Arc::new(ArcSwap::from_pointee(Interest::of(&file, &snapshot.load())));
+    let watcher = notify::recommended_watcher({
+        let (changed, interest) = (changed.clone(), interest.clone());
+        move |event: notify::Result<notify::Event>| {
+            // An error may mean lost events, and then a look costs less than a missed change.
+            if event.map_or(true, |event| interest.load().concerns(&event)) {
+                changed.notify_one();
+            }
         }
     });
     let mut watcher = match watcher {
@@ -35,7 +38,9 @@ pub async fn watch(file: PathBuf, snapshot: Arc<ArcSwap<Snapshot>>, reloader: Re
     };
     let mut watched = BTreeSet::new();
     loop {
-        watch_folders(&mut watcher, &mut watched, folders(&file, &snapshot.load()));
+        let now = Arc::new(Interest::of(&file, &snapshot.load()));
+        interest.store(now.clone());
+        watch_folders(&mut watcher, &mut watched, &now.folders());
         changed.notified().await;
         while tokio::time::timeout(REST, changed.notified()).await.is_ok() {}
         if reloader.reload(Trigger::Watch).await.is_none() {
@@ -44,11 +49,70 @@ pub async fn watch(file: PathBuf, snapshot: Arc<ArcSwap<Snapshot>>, reloader: Re
     }
 }
 
-fn watch_folders(watcher: &mut RecommendedWatcher, watched: &mut BTreeSet<PathBuf>, wanted: BTreeSet<PathBuf>) {
-    for folder in watched.difference(&wanted) {
+/// The files that a configuration is made from. Other files in their folders (logs, editors' copies) do not count.
+struct Interest {
+    files: BTreeSet<PathBuf>,
+    namespaces: PathBuf,
+}
+
+impl Interest {
+    fn of(file: &Path, snapshot: &Snapshot) -> Self {
+        let gateway = &snapshot.gateway;
+        let mut files = BTreeSet::from([absolute(file), absolute(&folder_of(file).join(".env"))]);
+        for issuer in &gateway.issuers {
+            match &issuer.keys {
+                Keys::SecretFile(file) | Keys::JwksFile(file) => files.extend([absolute(file)]),
+                Keys::Pem(keys) => files.extend(keys.iter().map(|(file, _)| absolute(file))),
+            }
+        }
+        for part in snapshot.namespaces.values() {
+            files.extend(part.config.plugins.iter().map(|plugin| absolute(&plugin.component)));
+            files
+                .extend(part.config.backends.iter().filter_map(|backend| backend.tls.ca_file.as_deref()).map(absolute));
+        }
+        Self { files, namespaces: absolute(&gateway.namespace_directory) }
+    }
+
+    fn folders(&self) -> BTreeSet<PathBuf> {
+        self.files.iter().map(|file| folder_of(file)).chain([self.namespaces.clone()]).collect()
+    }
+
+    fn concerns(&self, event: &notify::Event) -> bool {
+        if matches!(event.kind, EventKind::Access(_)) {
+            return false;
+        }
+        event.paths.iter().any(|path| {
+            let is_namespace = path.parent() == Some(&self.namespaces)
+                && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+            // Kubernetes swaps a whole mounted folder by renaming the link `..data`.
+            let is_mount_swap = path.file_name().is_some_and(|name| name == "..data");
+            is_namespace || is_mount_swap || self.files.contains(path) || *path == self.namespaces
+        })
+    }
+}
+
+/// Events come with absolute paths, whatever the folder was called when it was watched.
+fn absolute(path: &Path) -> PathBuf {
+    let joined = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // `conf/namespaces/../x` and `conf/x` are one file, but only while the folder exists can that be found out.
+    match (joined.parent().and_then(|parent| parent.canonicalize().ok()), joined.file_name()) {
+        (Some(parent), Some(name)) => parent.join(name),
+        _ => joined,
+    }
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn watch_folders(watcher: &mut RecommendedWatcher, watched: &mut BTreeSet<PathBuf>, wanted: &BTreeSet<PathBuf>) {
+    for folder in watched.difference(wanted) {
         let _ = watcher.unwatch(folder);
     }
-    let mut kept: BTreeSet<PathBuf> = watched.intersection(&wanted).cloned().collect();
+    let mut kept: BTreeSet<PathBuf> = watched.intersection(wanted).cloned().collect();
     for folder in wanted.difference(watched) {
         match watcher.watch(folder, RecursiveMode::NonRecursive) {
             Ok(()) => {
@@ -59,27 +123,4 @@ fn watch_folders(watcher: &mut RecommendedWatcher, watched: &mut BTreeSet<PathBu
         }
     }
     *watched = kept;
-}
-
-/// The folders of all files that a configuration is made from.
-fn folders(file: &Path, snapshot: &Snapshot) -> BTreeSet<PathBuf> {
-    let gateway = &snapshot.gateway;
-    let mut files: Vec<&Path> = vec![file];
-    for issuer in &gateway.issuers {
-        match &issuer.keys {
-            Keys::SecretFile(file) | Keys::JwksFile(file) => files.push(file),
-            Keys::Pem(keys) => files.extend(keys.iter().map(|(file, _)| file.as_path())),
-        }
-    }
-    for part in snapshot.namespaces.values() {
-        files.extend(part.config.plugins.iter().map(|plugin| plugin.component.as_path()));
-        files.extend(part.config.backends.iter().filter_map(|backend| backend.tls.ca_file.as_deref()));
-    }
-    let parent = |file: &Path| match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let mut folders: BTreeSet<PathBuf> = files.into_iter().map(parent).collect();
-    folders.insert(gateway.namespace_directory.clone());
-    folders
 }
