@@ -97,7 +97,8 @@ pub(super) struct RawTimeouts {
     /// Longest silence: before the first byte of the answer, and between two parts of it. Default: 60s. A route's
     /// `timeout` takes precedence. Quiet event streams need a longer one.
     silence: Option<Span>,
-    /// How long an idle connection is kept for reuse. Default: 60s; for `framex` at most 4s, because FrameX closes after 5s.
+    /// How long an idle connection is kept for reuse. Default: 4s, because uvicorn, which runs most FastAPI services and
+    /// every FrameX instance, closes after 5s; who closes first never loses a request. At most 4s for `framex`.
     idle: Option<Span>,
 }
 
@@ -223,8 +224,8 @@ pub struct Health {
     pub healthy_after: usize,
 }
 
-/// FrameX (uvicorn) closes idle connections after 5 s; one second of margin keeps the gateway from using a closing one.
-const FRAMEX_IDLE: Duration = Duration::from_secs(4);
+/// uvicorn closes idle connections after 5 s; one second of margin keeps the gateway from using a closing one.
+const UVICORN_IDLE: Duration = Duration::from_secs(4);
 
 impl RawBackend {
     pub(super) fn validate(self, name: &str, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Backend {
@@ -270,11 +271,10 @@ impl RawBackendTls {
 impl RawTimeouts {
     fn validate(self, path: &ValuePath, framex: bool, problems: &mut ProblemList) -> Timeouts {
         let Self { connect, silence, idle } = self;
-        let longest_idle = if framex { FRAMEX_IDLE } else { Duration::from_secs(60) };
         let timeouts = Timeouts {
             connect: connect.map_or(Duration::from_secs(5), |span| span.0),
             silence: silence.map_or(Duration::from_secs(60), |span| span.0),
-            idle: idle.map_or(longest_idle, |span| span.0),
+            idle: idle.map_or(UVICORN_IDLE, |span| span.0),
         };
         if timeouts.connect.is_zero() {
             problems.report(path.key("connect"), "0 would never connect; the least is 1ms");
@@ -282,7 +282,7 @@ impl RawTimeouts {
         if timeouts.silence.is_zero() {
             problems.report(path.key("silence"), "0 would end every answer; the least is 1ms");
         }
-        if framex && timeouts.idle > FRAMEX_IDLE {
+        if framex && timeouts.idle > UVICORN_IDLE {
             problems.report(path.key("idle"), "at most 4s: FrameX closes idle connections after 5s");
         }
         timeouts

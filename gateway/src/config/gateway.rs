@@ -207,20 +207,8 @@ impl RawGateway {
         if threads == Some(0) {
             problems.report(root.key("threads"), "0 threads serve nobody; leave it out for one per core");
         }
-        let listeners: Vec<Listener> = listeners
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, raw)| raw.validate(&root.key("listeners").index(index), base, problems))
-            .collect();
         let admin = parse_address(&address, &root.key("admin").key("address"), problems);
-        if let Some(admin) = admin
-            && let Some(index) = listeners.iter().position(|listener| listener.address == admin && admin.port() != 0)
-        {
-            problems.report(
-                root.key("listeners").index(index).key("address"),
-                "the admin listener has this address already",
-            );
-        }
+        let listeners = validate_listeners(listeners, admin, base, &root.key("listeners"), problems);
         let connections = connections.validate(&root.key("connections"), problems);
         let trusted_proxies = validate_networks(&trusted_proxies, &root.key("trusted_proxies"), problems);
         let issuers: Vec<Issuer> = issuers
@@ -255,6 +243,30 @@ impl RawGateway {
             shutdown_delay: delay.map_or(Duration::ZERO, |span| span.0),
         })
     }
+}
+
+fn validate_listeners(
+    raw: Vec<RawListener>,
+    admin: Option<SocketAddr>,
+    base: &Path,
+    path: &ValuePath,
+    problems: &mut ProblemList,
+) -> Vec<Listener> {
+    let mut listeners: Vec<Listener> = Vec::with_capacity(raw.len());
+    for (index, raw) in raw.into_iter().enumerate() {
+        let path = path.index(index);
+        let Some(listener) = raw.validate(&path, base, problems) else { continue };
+        // Port 0 is another port each time.
+        let is_taken_by = |address: SocketAddr| address == listener.address && address.port() != 0;
+        if admin.is_some_and(is_taken_by) {
+            problems.report(path.key("address"), "the admin listener has this address already");
+        }
+        if listeners.iter().any(|other| is_taken_by(other.address)) {
+            problems.report(path.key("address"), "another listener has this address already");
+        }
+        listeners.push(listener);
+    }
+    listeners
 }
 
 impl RawComponents {

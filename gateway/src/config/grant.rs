@@ -117,11 +117,28 @@ pub(super) fn validate_grants(raw: BTreeMap<String, RawGrant>, path: &ValuePath,
                 );
             }
         }
-        let hosts: Vec<String> = hosts.unwrap_or_default().iter().map(|host| host.to_ascii_lowercase()).collect();
+        let hosts = validate_hosts(&hosts.unwrap_or_default(), &path.key("hosts"), problems);
         grants.insert(namespace, Grant { paths, hosts });
     }
     report_overlaps(&grants, path, problems);
     Grants { by_namespace: grants }
+}
+
+fn validate_hosts(texts: &[String], path: &ValuePath, problems: &mut ProblemList) -> Vec<String> {
+    let mut hosts = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        let name = text.strip_prefix("*.").unwrap_or(text);
+        let is_host = name.split('.').all(|label| {
+            !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        });
+        if is_host {
+            hosts.push(text.to_ascii_lowercase());
+        } else {
+            let message = format!("`{text}` is no host; write `app.example.com` or `*.example.com`, without scheme and port");
+            problems.report(path.index(index), message);
+        }
+    }
+    hosts
 }
 
 fn report_overlaps(grants: &BTreeMap<String, Grant>, path: &ValuePath, problems: &mut ProblemList) {

@@ -84,8 +84,11 @@ fn load_namespaces(
     environment: &Environment,
 ) -> BTreeMap<String, Document<Namespace>> {
     let directory = gateway.content.as_ref().map_or_else(|| base.join("namespaces"), |g| g.namespace_directory.clone());
+    // The usual folder may be missing: no team has started yet. One that was named must be there.
+    let may_be_missing = directory == base.join("namespaces");
     let files = match namespace_files(&directory) {
         Ok(files) => files,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && may_be_missing => BTreeMap::new(),
         Err(error) => {
             let path = ValuePath::default().key("namespaces").key("directory");
             let message = format!("cannot read the folder {} of the namespace files: {error}", directory.display());
@@ -105,8 +108,12 @@ fn load_namespaces(
     let platform = issuers.as_deref().map(|issuers| Platform { grants: &grants, issuers });
     let documents: BTreeMap<String, Document<Namespace>> = files
         .into_iter()
-        .map(|(name, file)| {
+        .map(|(name, NamespaceFiles { file, twin })| {
             let mut document = load_namespace(&name, &file, base_of(&file), platform.as_ref(), environment);
+            if let Some(twin) = twin {
+                let message = format!("{} is of the same namespace; remove one of them", twin.display());
+                document.problems.report(ValuePath::default(), message);
+            }
             if let Some(message) = refused.remove(&name) {
                 document.problems.report(ValuePath::default().key("namespace"), message);
             }
@@ -142,22 +149,28 @@ fn load_namespace(
     Document { file: file.to_owned(), text, content, problems }
 }
 
-/// The `<name>.yaml` files of a folder; a folder that does not exist holds none.
-fn namespace_files(directory: &Path) -> std::io::Result<BTreeMap<String, PathBuf>> {
-    let mut files = BTreeMap::new();
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(files),
-        Err(error) => return Err(error),
-    };
-    for entry in entries {
+/// Where a namespace is written down.
+struct NamespaceFiles {
+    file: PathBuf,
+    /// The same name with the other ending.
+    twin: Option<PathBuf>,
+}
+
+/// The `<name>.yaml` (or `.yml`) files of a folder.
+fn namespace_files(directory: &Path) -> std::io::Result<BTreeMap<String, NamespaceFiles>> {
+    let mut files: BTreeMap<String, NamespaceFiles> = BTreeMap::new();
+    for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
         let is_yaml = path.extension().and_then(OsStr::to_str).is_some_and(|e| e == "yaml" || e == "yml");
         let name = path.file_stem().and_then(OsStr::to_str).map(str::to_owned);
         // Editors leave hidden copies (`.vision.yaml.swp`) beside what they edit.
-        if let Some(name) = name.filter(|name| is_yaml && !name.starts_with('.')) {
-            files.insert(name, path);
-        }
+        let Some(name) = name.filter(|name| is_yaml && !name.starts_with('.')) else { continue };
+        // The order in which a folder lists its files means nothing: `.yaml` comes first.
+        let files_of_name = match files.remove(&name) {
+            None => NamespaceFiles { file: path, twin: None },
+            Some(NamespaceFiles { file, .. }) => NamespaceFiles { file: file.clone().min(path.clone()), twin: Some(file.max(path)) },
+        };
+        files.insert(name, files_of_name);
     }
     Ok(files)
 }
@@ -169,6 +182,17 @@ fn read_text(file: &Path, problems: &mut ProblemList) -> String {
     })
 }
 
+/// A text that is no YAML has no paths to look positions up by; the error knows its own.
+fn report_syntax(error: &serde_yaml::Error, problems: &mut ProblemList) {
+    match error.location().map(|location| (location.line(), location.column())) {
+        Some((line, column)) => {
+            let message = error.to_string().replacen(&format!(" at line {line} column {column}"), "", 1);
+            problems.report_in_text(line, column, format!("is not valid YAML: {message}"));
+        }
+        None => problems.report(ValuePath::default(), format!("is not valid YAML: {error}")),
+    }
+}
+
 fn read_document<T: DeserializeOwned>(text: &str, environment: &Environment, problems: &mut ProblemList) -> Option<T> {
     if !problems.is_empty() && text.is_empty() {
         return None;
@@ -176,8 +200,7 @@ fn read_document<T: DeserializeOwned>(text: &str, environment: &Environment, pro
     let mut value: Value = match serde_yaml::from_str(text) {
         Ok(value) => value,
         Err(error) => {
-            // serde_yaml's own text ends with the position, which a YAML error has no path to look up by.
-            problems.report(ValuePath::default(), format!("is not valid YAML: {error}"));
+            report_syntax(&error, problems);
             return None;
         }
     };

@@ -147,11 +147,15 @@ fn check_grant(route: &Route, namespace: &str, grants: &Grants, path: &ValuePath
     }
     let pattern = &route.matches.path;
     let is_own_host = !route.matches.hosts.is_empty();
-    if !is_own_host && pattern.starts_with('/') && grants.owner_of_path(pattern) != Some(namespace) {
-        let granted = if own.paths.is_empty() { "no path on every host".to_owned() } else { own.paths.join(", ") };
+    let owner = grants.owner_of_path(pattern);
+    if !is_own_host && pattern.starts_with('/') && owner != Some(namespace) {
+        let owned = |prefix: &&String| grants.owner_of_path(prefix) == Some(namespace);
+        let granted = own.paths.iter().filter(owned).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let granted = if granted.is_empty() { "no paths" } else { &granted };
+        let owner = owner.map(|owner| format!(" but to `{owner}`")).unwrap_or_default();
         problems.report(
             path.key("path"),
-            format!("`{pattern}` is not granted to the namespace `{namespace}`; it owns {granted}"),
+            format!("`{pattern}` is not granted to the namespace `{namespace}`{owner}; `{namespace}` owns {granted}"),
         );
     }
 }

@@ -14,6 +14,7 @@ use serde::de::{
     SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 use serde_yaml::{Mapping, Value};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt;
@@ -34,11 +35,16 @@ pub(super) fn read<T: DeserializeOwned>(value: &Value, problems: &mut ProblemLis
         };
         let path = error.path.unwrap_or_default();
         // A field that is missing only because its wrong value was passed over was reported already.
-        if !error.missing.is_some_and(|field| passed_over.contains(&path.key(field))) {
+        if !error.missing.as_deref().is_some_and(|field| passed_over.contains(&path.key(field))) {
             found.borrow_mut().report(path.clone(), error.message);
         }
+        if found.borrow().len() - before > MOST_PROBLEMS {
+            let message = format!("has more than {MOST_PROBLEMS} problems; those beyond are shown once some are mended");
+            found.borrow_mut().report(ValuePath::default(), message);
+            return None;
+        }
         let is_root = path.0.is_empty();
-        if is_root || found.borrow().len() - before > MOST_PROBLEMS || !passed_over.insert(path) {
+        if is_root || !passed_over.insert(path) {
             return None;
         }
     }
@@ -48,7 +54,7 @@ pub(super) fn read<T: DeserializeOwned>(value: &Value, problems: &mut ProblemLis
 struct ReadError {
     path: Option<ValuePath>,
     message: String,
-    missing: Option<&'static str>,
+    missing: Option<Cow<'static, str>>,
 }
 
 impl ReadError {
@@ -72,21 +78,49 @@ impl de::Error for ReadError {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self { path: None, message: format!("`{field}` is missing"), missing: Some(field) }
+        Self { path: None, message: format!("`{field}` is missing"), missing: Some(Cow::Borrowed(field)) }
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let found = match unexpected {
-            Unexpected::Unit => "nothing".to_owned(),
-            Unexpected::Map => "a mapping".to_owned(),
-            Unexpected::Seq => "a list".to_owned(),
-            Unexpected::Str(text) => format!("the text {text:?}"),
-            Unexpected::Bool(value) => format!("`{value}`"),
-            Unexpected::Unsigned(number) => format!("the number {number}"),
-            Unexpected::Signed(number) => format!("the number {number}"),
-            other => other.to_string(),
-        };
-        Self::custom(format!("found {found}, expected {expected}"))
+        Self::custom(format!("found {}, expected {}", plain_found(unexpected), plain_expected(expected)))
+    }
+
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::custom(format!("{} is out of range; expected {}", plain_found(unexpected), plain_expected(expected)))
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        Self::custom(format!("`{field}` is unknown here; {}", suggest(field, expected)))
+    }
+}
+
+/// What was found, in the words of YAML's users.
+fn plain_found(unexpected: Unexpected<'_>) -> String {
+    match unexpected {
+        Unexpected::Unit => "nothing".to_owned(),
+        Unexpected::Map => "a mapping".to_owned(),
+        Unexpected::Seq => "a list".to_owned(),
+        Unexpected::Str(text) => format!("the text {text:?}"),
+        Unexpected::Bool(value) => format!("`{value}`"),
+        Unexpected::Unsigned(number) => format!("the number {number}"),
+        Unexpected::Signed(number) => format!("the number {number}"),
+        Unexpected::Float(number) => format!("the number {number}"),
+        other => other.to_string(),
+    }
+}
+
+/// What was expected: serde speaks of Rust's types, people of YAML's.
+fn plain_expected(expected: &dyn Expected) -> String {
+    let text = expected.to_string();
+    match text.as_str() {
+        "a sequence" => "a list".to_owned(),
+        "a map" => "a mapping".to_owned(),
+        "a string" | "path string" => "text".to_owned(),
+        "a boolean" => "`true` or `false`".to_owned(),
+        "u32" => format!("a whole number from 0 to {}", u32::MAX),
+        "u64" | "usize" => "a whole number from 0".to_owned(),
+        _ if text.starts_with("struct ") => "a mapping".to_owned(),
+        _ => text,
     }
 }
 
@@ -187,6 +221,8 @@ impl<'de, 'a> Deserializer<'de> for Node<'a, '_> {
                 let pairs = self.known_entries(entries, fields);
                 visitor.visit_map(Entries { node: self, pairs, next: 0 }).map_err(|error| error.at(&path))
             }
+            // serde would read a list as the fields in the order of the Rust code.
+            Value::Sequence(_) => self.fail("found a list, expected a mapping"),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -293,6 +329,11 @@ impl<'de, 'a, 'p> EnumAccess<'de> for Choice<'a, 'p> {
 impl<'a, 'p> Choice<'a, 'p> {
     fn content(self) -> Result<Node<'a, 'p>, ReadError> {
         match self.content {
+            // Its content is wrong and was reported, so there is no value here either.
+            Some(_) if self.node.is_passed_over(Step::Key(self.word.to_owned())) => {
+                let missing = Some(Cow::Owned(self.word.to_owned()));
+                Err(ReadError { path: Some(self.node.path), message: String::new(), missing })
+            }
             Some(content) => Ok(self.node.child(Step::Key(self.word.to_owned()), content)),
             None => self.node.fail(format!("`{}` needs a value: write `{}: ...`", self.word, self.word)),
         }
@@ -369,8 +410,8 @@ mod tests {
             [
                 "f:1:1: `name` is missing",
                 "f:1:1: nmae: `nmae` is unknown here; did you mean `name`?",
-                "f:3:9: items[0].path: found a list, expected a string",
-                "f:4:9: items[0].size: found the text \"big\", expected u32",
+                "f:3:9: items[0].path: found a list, expected text",
+                "f:4:9: items[0].size: found the text \"big\", expected a whole number from 0 to 4294967295",
                 "f:5:3: items[1]: `path` is missing",
                 "f:7:3: items[2].sise: `sise` is unknown here; did you mean `size`?",
                 "f:8:7: kind: `plian` is unknown here; did you mean `plain`?",
@@ -384,6 +425,17 @@ mod tests {
         assert_eq!(problems_of("name: a\nkind: { sized: { path: b } }\n"), [""; 0]);
         assert_eq!(problems_of("name: a\nkind: { sized: { path: 1 } }\n").len(), 1);
         assert_eq!(problems_of("name: a\nkind: { sized: {path: a}, plain: 1 }\n").len(), 1);
+    }
+
+    #[test]
+    fn what_is_wrong_inside_an_enum_hides_nothing_behind_it() {
+        assert_eq!(
+            problems_of("kind: { sized: { size: 1 } }\nitems: [{ path: [] }]\nname: a\n"),
+            [
+                "f:1:16: kind.sized: `path` is missing",
+                "f:2:17: items[0].path: found a list, expected text",
+            ]
+        );
     }
 
     #[test]

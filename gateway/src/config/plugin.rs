@@ -57,6 +57,10 @@ pub struct PluginLimits {
     pub concurrency: u32,
 }
 
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST_CPU: Duration = Duration::from_secs(3_600);
+const LONGEST_CALL: Duration = Duration::from_secs(86_400);
+
 impl RawPlugin {
     pub(super) fn validate(self, name: &str, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Plugin {
         let Self { component, limits } = self;
@@ -81,14 +85,15 @@ impl RawPluginLimits {
             problems
                 .report(path.key("memory"), "must be between 1MiB and 4GiB, the most a 32-bit component can address");
         }
-        if limits.cpu < Duration::from_millis(10) {
-            problems.report(path.key("cpu"), "at least 10ms, the step in which CPU time is measured");
+        let times = [("cpu", limits.cpu, LONGEST_CPU, "1h"), ("timeout", limits.timeout, LONGEST_CALL, "24h")];
+        for (key, time, longest, longest_text) in times {
+            if !(SHORTEST..=longest).contains(&time) {
+                let message = format!("must be between 10ms, the step in which time is measured, and {longest_text}");
+                problems.report(path.key(key), message);
+            }
         }
-        if limits.timeout.is_zero() {
-            problems.report(path.key("timeout"), "0 would end every call; the least is 1ms");
-        }
-        if limits.concurrency == 0 {
-            problems.report(path.key("concurrency"), "0 would refuse every call; the least is 1");
+        if !(1..=65_536).contains(&limits.concurrency) {
+            problems.report(path.key("concurrency"), "must be between 1 and 65536");
         }
         limits
     }

@@ -97,7 +97,22 @@ impl fmt::Display for Problem {
 /// Positions are looked up when the list is finished, so a check only has to know the path of what it checks.
 #[derive(Debug, Default)]
 pub struct ProblemList {
-    found: Vec<(ValuePath, Spot, String)>,
+    found: Vec<Found>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Found {
+    path: ValuePath,
+    place: Place,
+    message: String,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// To be looked up by the path.
+    OfPath(Spot),
+    /// Line and column; a text that is no YAML has no paths.
+    Known(usize, usize),
 }
 
 impl ProblemList {
@@ -108,9 +123,18 @@ impl ProblemList {
 
     /// Reports a problem with the value or the key at `path`. The same problem is kept once.
     pub fn report_at(&mut self, path: ValuePath, spot: Spot, message: impl Into<String>) {
-        let entry = (path, spot, message.into());
-        if !self.found.contains(&entry) {
-            self.found.push(entry);
+        self.add(Found { path, place: Place::OfPath(spot), message: message.into() });
+    }
+
+    /// Reports a problem with the text as such, at a line and column from 1.
+    pub(super) fn report_in_text(&mut self, line: usize, column: usize, message: impl Into<String>) {
+        let path = ValuePath::default();
+        self.add(Found { path, place: Place::Known(line, column), message: message.into() });
+    }
+
+    fn add(&mut self, found: Found) {
+        if !self.found.contains(&found) {
+            self.found.push(found);
         }
     }
 
@@ -132,11 +156,12 @@ impl ProblemList {
         let mut problems: Vec<Problem> = self
             .found
             .into_iter()
-            .map(|(path, spot, message)| Problem {
-                file: file.to_owned(),
-                position: super::locate::locate(text, &path, spot),
-                path,
-                message,
+            .map(|Found { path, place, message }| {
+                let position = match place {
+                    Place::OfPath(spot) => super::locate::locate(text, &path, spot),
+                    Place::Known(line, column) => Some((line, column)),
+                };
+                Problem { file: file.to_owned(), position, path, message }
             })
             .collect();
         problems.sort_by(|a, b| (a.position, &a.path).cmp(&(b.position, &b.path)));
@@ -146,15 +171,34 @@ impl ProblemList {
 
 /// Says which known word an unknown one is closest to, or lists the known ones when none is close.
 pub(super) fn suggest(word: &str, known: &[&str]) -> String {
+    let mut longer = known.iter().filter(|candidate| word.len() > 1 && candidate.starts_with(word));
+    if let (Some(candidate), None) = (longer.next(), longer.next()) {
+        return format!("did you mean `{candidate}`?");
+    }
     let nearest = known
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))
         .min_by_key(|(distance, _)| *distance);
     match nearest {
-        Some((distance, candidate)) if distance <= 2.max(candidate.len() / 3) => {
+        Some((distance, candidate)) if distance <= 2.max(candidate.len() / 3) && distance < candidate.len() => {
             format!("did you mean `{candidate}`?")
         }
         Some(_) => format!("known here: {}", known.join(", ")),
         None => "nothing is known here".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_known_word_is_suggested_and_none_that_is_far() {
+        assert_eq!(suggest("mehtods", &["path", "methods"]), "did you mean `methods`?");
+        assert_eq!(suggest("mem", &["memory", "cpu"]), "did you mean `memory`?");
+        assert_eq!(suggest("t", &["to", "tls"]), "did you mean `to`?");
+        assert_eq!(suggest("xy", &["to", "cpu"]), "known here: to, cpu");
+        assert_eq!(suggest("grpc", &["http", "framex"]), "known here: http, framex");
+        assert_eq!(suggest("x", &[]), "nothing is known here");
     }
 }

@@ -62,7 +62,7 @@ impl HeaderEdits {
 }
 
 /// Fields that belong to the message framing or to the gateway itself.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 10] = [
     "connection",
     "content-length",
     "host",
@@ -72,10 +72,11 @@ const RESERVED: [&str; 12] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
-    "x-framex-namespace",
-    "x-framex-subject",
     "x-forwarded-for",
 ];
+
+/// Fields by which the gateway tells a backend who calls.
+const IDENTITY_PREFIX: &str = "x-framex-";
 
 impl RawRewrite {
     pub(super) fn validate(self, path: &ValuePath, route_path: &str, problems: &mut ProblemList) -> Rewrite {
@@ -135,7 +136,7 @@ fn check_field_name(name: &str, path: &ValuePath, problems: &mut ProblemList) ->
         problems.report(path.clone(), format!("`{name}` is no header field name"));
         return None;
     };
-    if RESERVED.contains(&parsed.as_str()) {
+    if RESERVED.contains(&parsed.as_str()) || parsed.as_str().starts_with(IDENTITY_PREFIX) {
         problems.report(path.clone(), format!("`{name}` belongs to the gateway and cannot be edited"));
         return None;
     }

@@ -88,7 +88,7 @@ pub(super) async fn answer(
             step = upload.step(session, context) => step?,
         }
     }
-    download.end(session).await.map_err(PumpError::from)
+    download.end(session).await
 }
 
 fn request_body(session: &mut Session) -> (Option<mpsc::Sender<Bytes>>, Body) {
@@ -206,6 +206,8 @@ struct Download {
     has_no_body: bool,
     is_http1: bool,
     trailers_sent: bool,
+    /// Bytes that the head promised and that are still to come.
+    promised: Option<u64>,
 }
 
 impl Download {
@@ -235,14 +237,18 @@ impl Download {
         }
         context.answer_began(&header);
         edit_answer(&mut header, context)?;
+        let promised = header.headers.get(header::CONTENT_LENGTH).filter(|_| !has_no_body);
+        let promised = promised.and_then(|length| length.to_str().ok()?.parse().ok());
         session.write_response_header(Box::new(header), has_no_body).await?;
-        Ok(Self { body, has_no_body, is_http1, trailers_sent: false })
+        Ok(Self { body, has_no_body, is_http1, trailers_sent: false, promised })
     }
 
     async fn write(&mut self, session: &mut Session, frame: Frame<Bytes>) -> Result<(), PumpError> {
         let frame = match frame.into_data() {
             Ok(chunk) => {
                 if !self.has_no_body && !chunk.is_empty() {
+                    let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+                    self.promised = self.promised.map(|promised| promised.saturating_sub(length));
                     session.write_response_body(Some(chunk), false).await?;
                 }
                 return Ok(());
@@ -260,11 +266,16 @@ impl Download {
         Ok(())
     }
 
-    async fn end(self, session: &mut Session) -> Result<()> {
+    async fn end(self, session: &mut Session) -> Result<(), PumpError> {
+        // A plugin may return without finishing its body; only the missing bytes tell.
+        if let Some(missing) = self.promised.filter(|missing| *missing > 0) {
+            let note = format!("{missing} bytes of the promised body are missing");
+            return Err(PumpError::Cut(Rejection::from(Reason::PluginNoAnswer).with_note(note)));
+        }
         if self.trailers_sent || (self.has_no_body && self.is_http1) {
             return Ok(());
         }
-        session.write_response_body(None, true).await
+        Ok(session.write_response_body(None, true).await?)
     }
 }
 

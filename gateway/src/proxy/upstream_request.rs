@@ -3,9 +3,9 @@
 use super::context::RequestContext;
 use crate::backends::Cluster;
 use crate::config::{HostHeader, NetworkKind};
-use crate::rewrite::{FORWARDING_FIELDS, IDENTITY_FIELDS};
+use crate::rewrite::is_gateways_own;
 use crate::snapshot::Route;
-use http::{HeaderValue, header};
+use http::{HeaderName, HeaderValue, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use pingora_error::{Error, ErrorType, OrErr, Result};
 use pingora_http::RequestHeader;
@@ -20,8 +20,9 @@ pub(super) fn edit(session: &Session, request: &mut RequestHeader, context: &Req
     let (Some(route), Some(cluster)) = (&context.route, context.cluster()) else {
         return Error::e_explain(ErrorType::InternalError, "a proxied request has a route and a cluster");
     };
-    for field in IDENTITY_FIELDS.iter().chain(&FORWARDING_FIELDS) {
-        request.remove_header(*field);
+    let invented: Vec<HeaderName> = request.headers.keys().filter(|name| is_gateways_own(name)).cloned().collect();
+    for name in &invented {
+        request.remove_header(name);
     }
     edit_path(session, request, context, route)?;
     for name in &route.rewrite.remove_request {

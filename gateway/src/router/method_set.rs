@@ -64,6 +64,12 @@ impl MethodSet {
         self.is_all() || self.names(method) || (*method == Method::HEAD && self.standard & GET != 0)
     }
 
+    /// One bit for each standard method that a route with this set answers, for a first look at a request.
+    pub(super) fn answered_bits(&self) -> u16 {
+        let head = if self.standard & GET == 0 { 0 } else { HEAD };
+        if self.is_all() { (1 << STANDARD.len()) - 1 } else { self.standard | head }
+    }
+
     /// Adds a method.
     pub fn insert(&mut self, method: Method) {
         match bit(&method) {
@@ -109,7 +115,7 @@ impl MethodSet {
     }
 }
 
-fn bit(method: &Method) -> u16 {
+pub(super) fn bit(method: &Method) -> u16 {
     match *method {
         Method::GET => GET,
         Method::HEAD => HEAD,
