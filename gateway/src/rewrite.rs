@@ -102,7 +102,8 @@ pub fn is_hop_by_hop(name: &HeaderName, headers: &HeaderMap) -> bool {
 pub fn is_gateways_own(name: &HeaderName) -> bool {
     let name = name.as_str();
     // Nearly every field is ruled out by its first letters.
-    (name.starts_with("x-") || name.starts_with('f')) && (IDENTITY_FIELDS.contains(&name) || FORWARDING_FIELDS.contains(&name))
+    (name.starts_with("x-") || name.starts_with('f'))
+        && (IDENTITY_FIELDS.contains(&name) || FORWARDING_FIELDS.contains(&name))
 }
 
 #[cfg(test)]

@@ -134,7 +134,8 @@ fn validate_hosts(texts: &[String], path: &ValuePath, problems: &mut ProblemList
         if is_host {
             hosts.push(text.to_ascii_lowercase());
         } else {
-            let message = format!("`{text}` is no host; write `app.example.com` or `*.example.com`, without scheme and port");
+            let message =
+                format!("`{text}` is no host; write `app.example.com` or `*.example.com`, without scheme and port");
             problems.report(path.index(index), message);
         }
     }

@@ -168,7 +168,9 @@ fn namespace_files(directory: &Path) -> std::io::Result<BTreeMap<String, Namespa
         // The order in which a folder lists its files means nothing: `.yaml` comes first.
         let files_of_name = match files.remove(&name) {
             None => NamespaceFiles { file: path, twin: None },
-            Some(NamespaceFiles { file, .. }) => NamespaceFiles { file: file.clone().min(path.clone()), twin: Some(file.max(path)) },
+            Some(NamespaceFiles { file, .. }) => {
+                NamespaceFiles { file: file.clone().min(path.clone()), twin: Some(file.max(path)) }
+            }
         };
         files.insert(name, files_of_name);
     }

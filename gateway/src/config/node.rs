@@ -39,7 +39,8 @@ pub(super) fn read<T: DeserializeOwned>(value: &Value, problems: &mut ProblemLis
             found.borrow_mut().report(path.clone(), error.message);
         }
         if found.borrow().len() - before > MOST_PROBLEMS {
-            let message = format!("has more than {MOST_PROBLEMS} problems; those beyond are shown once some are mended");
+            let message =
+                format!("has more than {MOST_PROBLEMS} problems; those beyond are shown once some are mended");
             found.borrow_mut().report(ValuePath::default(), message);
             return None;
         }
@@ -431,10 +432,7 @@ mod tests {
     fn what_is_wrong_inside_an_enum_hides_nothing_behind_it() {
         assert_eq!(
             problems_of("kind: { sized: { size: 1 } }\nitems: [{ path: [] }]\nname: a\n"),
-            [
-                "f:1:16: kind.sized: `path` is missing",
-                "f:2:17: items[0].path: found a list, expected text",
-            ]
+            ["f:1:16: kind.sized: `path` is missing", "f:2:17: items[0].path: found a list, expected text",]
         );
     }
 

@@ -69,21 +69,14 @@ impl Drop for Open {
 #[async_trait]
 impl<A: ServerApp + Send + Sync + 'static> ServerApp for Edge<A> {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        // Pingora hands a kept-alive connection back as the stream it got, which is guarded and counted already.
-        if stream.as_any().is::<GuardedStream>() {
-            return self.inner.process_new(stream, shutdown).await;
-        }
         let Ok(_room) = self.room.clone().try_acquire_owned() else {
             self.refused.inc();
             return None;
         };
         self.open.inc();
         let _open = Open(self.open.clone());
-        let mut next: Option<Stream> = Some(Box::new(GuardedStream::new(stream, self.limits)));
-        while let Some(stream) = next {
-            next = self.inner.process_new(stream, shutdown).await;
-        }
-        None
+        // The proxy serves a connection to its end and hands nothing back.
+        self.inner.process_new(Box::new(GuardedStream::new(stream, self.limits)), shutdown).await
     }
 
     async fn cleanup(&self) {

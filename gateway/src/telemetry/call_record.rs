@@ -120,6 +120,9 @@ impl CallRecord<'_> {
         }
         object.raw("bytes_in", format_args!("{}", self.bytes_in));
         object.raw("bytes_out", format_args!("{}", self.bytes_out));
+        if self.streamed {
+            object.raw("streamed", format_args!("true"));
+        }
         if let Some(cpu) = self.cpu {
             object.raw("cpu_ms", format_args!("{:.3}", milliseconds(cpu)));
         }

@@ -40,7 +40,6 @@ impl fmt::Display for RequestId {
 pub struct TraceContext {
     trace_id: u128,
     span_id: u64,
-    parent_span_id: Option<u64>,
     sampled: bool,
 }
 
@@ -55,8 +54,8 @@ impl TraceContext {
             _ => None,
         };
         match parent {
-            Some((trace_id, parent, sampled)) => Self { trace_id, span_id, parent_span_id: Some(parent), sampled },
-            None => Self { trace_id: rand::random::<u128>() | 1, span_id, parent_span_id: None, sampled: false },
+            Some((trace_id, sampled)) => Self { trace_id, span_id, sampled },
+            None => Self { trace_id: rand::random::<u128>() | 1, span_id, sampled: false },
         }
     }
 
@@ -81,7 +80,8 @@ impl fmt::Display for Hex32 {
     }
 }
 
-fn parse_traceparent(text: &str) -> Option<(u128, u64, bool)> {
+/// Trace id and sampling flag; the parent's span id only has to be valid.
+fn parse_traceparent(text: &str) -> Option<(u128, bool)> {
     let bytes = text.as_bytes();
     let shape = bytes.len() >= 55 && bytes[2] == b'-' && bytes[35] == b'-' && bytes[52] == b'-';
     let lower_hex = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
@@ -97,9 +97,9 @@ fn parse_traceparent(text: &str) -> Option<(u128, u64, bool)> {
         return None;
     }
     let trace = u128::from_str_radix(trace, 16).ok().filter(|id| *id != 0)?;
-    let parent = u64::from_str_radix(parent, 16).ok().filter(|id| *id != 0)?;
+    u64::from_str_radix(parent, 16).ok().filter(|id| *id != 0)?;
     let flags = u8::from_str_radix(flags, 16).ok()?;
-    Some((trace, parent, flags & 1 == 1))
+    Some((trace, flags & 1 == 1))
 }
 
 #[cfg(test)]
@@ -113,7 +113,6 @@ mod tests {
         headers.insert("traceparent", text.parse().expect("header value"));
         let trace = TraceContext::of(&headers);
         assert_eq!(trace.trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
-        assert_eq!(trace.parent_span_id, Some(0x00f0_67aa_0ba9_02b7));
         assert!(trace.traceparent().ends_with("-01"));
         assert!(!trace.traceparent().contains("00f067aa0ba902b7"));
     }

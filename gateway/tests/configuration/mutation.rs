@@ -7,8 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 /// One damage; positions are shares of the text.
 #[derive(Clone, Debug)]
@@ -24,9 +24,51 @@ fn damage() -> impl Strategy<Value = Damage> {
     let place = 0.0..1.0_f64;
     // What means something in YAML, in patterns and in units.
     let fragment = prop::sample::select(vec![
-        ":", ": ", "- ", "{", "}", "[", "]", "&a ", "*a", "!x ", "|", ">", "'", "\"", "%", "@", "\t", "\n", "\n  ", "#", ",", "?", "~", "<<: ",
-        "---\n", "null", "true", "-1", "1e999", "0", "99999999999999999999", "${", "${X}", "$${", "{x}", "**", "*", "/", "//",
-        "é", "\u{0}", "\u{feff}", "ms", "GiB", "/s",
+        ":",
+        ": ",
+        "- ",
+        "{",
+        "}",
+        "[",
+        "]",
+        "&a ",
+        "*a",
+        "!x ",
+        "|",
+        ">",
+        "'",
+        "\"",
+        "%",
+        "@",
+        "\t",
+        "\n",
+        "\n  ",
+        "#",
+        ",",
+        "?",
+        "~",
+        "<<: ",
+        "---\n",
+        "null",
+        "true",
+        "-1",
+        "1e999",
+        "0",
+        "99999999999999999999",
+        "${",
+        "${X}",
+        "$${",
+        "{x}",
+        "**",
+        "*",
+        "/",
+        "//",
+        "é",
+        "\u{0}",
+        "\u{feff}",
+        "ms",
+        "GiB",
+        "/s",
     ]);
     prop_oneof![
         (place.clone(), any::<u8>()).prop_map(|(at, byte)| Damage::SetByte(at, byte)),

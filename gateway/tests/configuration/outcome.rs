@@ -63,12 +63,15 @@ pub(crate) fn describe_snapshot(case: &Path, snapshot: &Snapshot) -> String {
             (name.clone(), described)
         })
         .collect();
-    let routes: Vec<Value> = snapshot.routes_in_order().map(|(matches, route)| {
-        let mut described = describe_route(route);
-        described.insert("match".to_owned(), matches.to_string().into());
-        described.shift_remove("match").map(|matches| described.shift_insert(0, "match".to_owned(), matches));
-        Value::Object(described)
-    }).collect();
+    let routes: Vec<Value> = snapshot
+        .routes_in_order()
+        .map(|(matches, route)| {
+            let mut described = describe_route(route);
+            described.insert("match".to_owned(), matches.to_string().into());
+            described.shift_remove("match").map(|matches| described.shift_insert(0, "match".to_owned(), matches));
+            Value::Object(described)
+        })
+        .collect();
     let described = json!({
         "gateway": describe_gateway(&snapshot.gateway),
         "namespaces": namespaces,

@@ -19,7 +19,8 @@ fn the_committed_schemas_are_those_of_the_code() {
 
 #[test]
 fn every_valid_configuration_agrees_with_the_schemas() {
-    let [gateway, namespace] = schemas().map(|(_, text)| serde_json::from_str::<Value>(&text).expect("a schema is JSON"));
+    let [gateway, namespace] =
+        schemas().map(|(_, text)| serde_json::from_str::<Value>(&text).expect("a schema is JSON"));
     let (gateway, namespace) = (SchemaCheck::new(gateway), SchemaCheck::new(namespace));
     let mut problems = Vec::new();
     for folder in cases("valid").into_iter().chain([repository().join("conf")]) {
@@ -34,7 +35,8 @@ fn every_valid_configuration_agrees_with_the_schemas() {
 
 #[test]
 fn what_the_gateway_does_not_know_the_schemas_refuse() {
-    let [gateway, namespace] = schemas().map(|(_, text)| serde_json::from_str::<Value>(&text).expect("a schema is JSON"));
+    let [gateway, namespace] =
+        schemas().map(|(_, text)| serde_json::from_str::<Value>(&text).expect("a schema is JSON"));
     let (gateway, namespace) = (SchemaCheck::new(gateway), SchemaCheck::new(namespace));
     let file = Path::new("f");
     let count = |check: &SchemaCheck, text: &str| {
@@ -88,7 +90,8 @@ fn find_undescribed(schema: &Value, at: &str, bare: &mut Vec<String>) {
                 bare.extend(open.then(|| format!("{at} (open)")));
                 // A kind (`file: …`) is a mapping with one key; its description stands beside the mapping.
                 let is_kind = properties.len() == 1 && keywords.contains_key("description");
-                let silent = properties.iter().filter(|(_, property)| !is_kind && property.get("description").is_none());
+                let silent =
+                    properties.iter().filter(|(_, property)| !is_kind && property.get("description").is_none());
                 bare.extend(silent.map(|(key, _)| format!("{at}/{key}")));
             }
             for (key, value) in keywords {

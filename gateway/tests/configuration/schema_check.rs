@@ -58,10 +58,16 @@ impl SchemaCheck {
                 }
             }
             "const" if argument != value => refuse(format!("{value} is not {argument}")),
-            "enum" if !argument.as_array().expect("a list").contains(value) => refuse(format!("{value} is none of {argument}")),
+            "enum" if !argument.as_array().expect("a list").contains(value) => {
+                refuse(format!("{value} is none of {argument}"))
+            }
             "const" | "enum" => {}
-            "minimum" if value.as_f64() < argument.as_f64() && value.is_number() => refuse(format!("{value} is below {argument}")),
-            "maximum" if value.as_f64() > argument.as_f64() && value.is_number() => refuse(format!("{value} is above {argument}")),
+            "minimum" if value.as_f64() < argument.as_f64() && value.is_number() => {
+                refuse(format!("{value} is below {argument}"))
+            }
+            "maximum" if value.as_f64() > argument.as_f64() && value.is_number() => {
+                refuse(format!("{value} is above {argument}"))
+            }
             "minimum" | "maximum" => {}
             "pattern" => {
                 let pattern = regex::Regex::new(argument.as_str().expect("text")).expect("a pattern");
