@@ -91,8 +91,9 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let (listeners, admin) = (bound.listeners, bound.admin);
     // One room for the connections of all listeners.
     let room = Arc::new(Semaphore::new(gateway.connections.connections));
-    for h2c in [true, false] {
-        let group: Vec<Bound> = listeners.iter().filter(|bound| bound.h2c == h2c).cloned().collect();
+    let certificates = listeners.iter().filter_map(|bound| bound.certificate.clone()).collect();
+    let (with_h2c, without): (Vec<Bound>, Vec<Bound>) = listeners.into_iter().partition(|bound| bound.h2c);
+    for (h2c, group) in [(true, with_h2c), (false, without)] {
         if !group.is_empty() {
             let edge = edge(&gateway, &shared, &server, h2c, room.clone());
             server.add_service(Prebound::new(Service::new("gateway".to_owned(), edge), group));
@@ -117,7 +118,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         access_log,
         lifecycle: lifecycle.clone(),
         tasks,
-        certificates: listeners.iter().filter_map(|bound| bound.certificate.clone()).collect(),
+        certificates,
     };
     server.add_service(background_service("control", control));
     let shutdown_signal = Box::new(StopSignal { lifecycle, snapshot });

@@ -132,6 +132,7 @@ impl ProxyHttp for GatewayProxy {
         session.set_write_timeout(Some(limits.write_timeout));
         session.set_total_drain_timeout(Some(LONGEST_DRAIN));
         session.set_close_on_response_before_downstream_finish(false);
+        session.set_pipelining_enabled(true);
         Ok(())
     }
 
@@ -255,11 +256,14 @@ impl ProxyHttp for GatewayProxy {
         client_reused: bool,
     ) -> Box<Error> {
         let mut error = error.more_context(format!("endpoint {peer}"));
-        // A pooled connection that the backend had closed takes no byte of the request head; anything else may have
-        // been acted upon, so only idempotent methods go out again.
+        // A pooled connection that the backend had closed takes no byte of the request; anything else may have been acted
+        // upon, so only idempotent methods go out again (RFC 9110 §9.2.2).
         let never_sent = client_reused && *error.etype() == ErrorType::WriteError && !context.body_forwarded;
-        let repeatable = session.req_header().method.is_idempotent() || never_sent;
-        if repeatable && !session.as_ref().retry_buffer_truncated() && !context.answer_has_begun() {
+        if context.answer_has_begun() || session.as_ref().retry_buffer_truncated() {
+            error.set_retry(false);
+        } else if never_sent {
+            error.set_retry(true);
+        } else if session.req_header().method.is_idempotent() {
             error.retry.decide_reuse(client_reused);
         } else {
             error.set_retry(false);

@@ -233,8 +233,11 @@ impl Worker {
             Answer::Applied { revision, changes, .. } => {
                 tracing::info!(?trigger, revision, %changes, "configuration applied")
             }
-            // Whoever saves a file without a change need not read about it.
-            Answer::Unchanged { revision } => tracing::debug!(?trigger, revision, "configuration unchanged"),
+            // Whoever saves a file without a change need not read about it; whoever asks wants an answer.
+            Answer::Unchanged { revision } if trigger == Trigger::Watch => {
+                tracing::debug!(?trigger, revision, "configuration unchanged");
+            }
+            Answer::Unchanged { revision } => tracing::info!(?trigger, revision, "configuration unchanged"),
             Answer::Rejected { revision, problems } => {
                 tracing::error!(
                     ?trigger,

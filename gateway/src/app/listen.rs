@@ -9,11 +9,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A bound listener.
-#[derive(Clone, Debug)]
+/// A bound listener. Whoever serves it takes the socket over: one that is kept elsewhere would stay open after the stop.
+#[derive(Debug)]
 pub(super) struct Bound {
     pub(super) address: SocketAddr,
-    pub(super) socket: Arc<TcpListener>,
+    pub(super) socket: TcpListener,
     pub(super) h2c: bool,
     pub(super) certificate: Option<Arc<Certificate>>,
 }
@@ -60,7 +60,7 @@ fn bind_listener(listener: &Listener) -> anyhow::Result<Bound> {
 fn bind(address: SocketAddr) -> anyhow::Result<Bound> {
     let socket = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
     socket.set_nonblocking(true).with_context(|| format!("cannot listen on {address}"))?;
-    Ok(Bound { address: socket.local_addr()?, socket: Arc::new(socket), h2c: false, certificate: None })
+    Ok(Bound { address: socket.local_addr()?, socket, h2c: false, certificate: None })
 }
 
 struct NoCallbacks;

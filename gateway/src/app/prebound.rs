@@ -32,10 +32,7 @@ impl<A: ServerApp + Send + Sync + 'static> ServiceTrait for Prebound<A> {
         if let Some(fds) = &fds {
             for bound in std::mem::take(&mut self.sockets) {
                 // Pingora looks for an inherited socket of this address before it binds one, and owns it from then on.
-                match bound.socket.try_clone() {
-                    Ok(socket) => fds.lock().add(bound.address.to_string(), socket.into_raw_fd()),
-                    Err(error) => tracing::error!(address = %bound.address, %error, "cannot hand the socket over"),
-                }
+                fds.lock().add(bound.address.to_string(), bound.socket.into_raw_fd());
             }
         }
         self.service.start_service(fds, shutdown, listeners_per_fd).await;

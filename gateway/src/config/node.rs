@@ -7,7 +7,7 @@
 //! Two things differ from serde_yaml's own reading: an enum is a mapping with one key (`http: {...}`) instead of a
 //! `!tag`, and unknown keys and variants are answered with the nearest known word.
 
-use super::problem::{ProblemList, Spot, Step, ValuePath, suggest};
+use super::problem::{MOST_PROBLEMS, ProblemList, Spot, Step, ValuePath, suggest};
 use serde::de::value::StrDeserializer;
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess,
@@ -18,9 +18,6 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt;
-
-/// No file has this many honest mistakes; past it the list would hide more than it shows.
-const MOST_PROBLEMS: usize = 100;
 
 /// Reads `value`; reports every problem. `None` when nothing usable is left.
 pub(super) fn read<T: DeserializeOwned>(value: &Value, problems: &mut ProblemList) -> Option<T> {
@@ -39,9 +36,6 @@ pub(super) fn read<T: DeserializeOwned>(value: &Value, problems: &mut ProblemLis
             found.borrow_mut().report(path.clone(), error.message);
         }
         if found.borrow().len() - before > MOST_PROBLEMS {
-            let message =
-                format!("has more than {MOST_PROBLEMS} problems; those beyond are shown once some are mended");
-            found.borrow_mut().report(ValuePath::default(), message);
             return None;
         }
         let is_root = path.0.is_empty();

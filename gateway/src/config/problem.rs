@@ -98,7 +98,11 @@ impl fmt::Display for Problem {
 #[derive(Debug, Default)]
 pub struct ProblemList {
     found: Vec<Found>,
+    omitted: usize,
 }
+
+/// No file has this many honest mistakes; past it a list hides more than it shows, and each costs a look at the text.
+pub(super) const MOST_PROBLEMS: usize = 100;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Found {
@@ -133,7 +137,9 @@ impl ProblemList {
     }
 
     fn add(&mut self, found: Found) {
-        if !self.found.contains(&found) {
+        if self.found.len() >= MOST_PROBLEMS {
+            self.omitted += 1;
+        } else if !self.found.contains(&found) {
             self.found.push(found);
         }
     }
@@ -147,7 +153,7 @@ impl ProblemList {
     /// How many problems were reported.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.found.len()
+        self.found.len() + self.omitted
     }
 
     /// The problems of `file`, in the order of their places in `text`.
@@ -165,6 +171,11 @@ impl ProblemList {
             })
             .collect();
         problems.sort_by(|a, b| (a.position, &a.path).cmp(&(b.position, &b.path)));
+        if self.omitted > 0 {
+            let message =
+                format!("has more than {MOST_PROBLEMS} problems; those beyond are shown once some are mended");
+            problems.push(Problem { file: file.to_owned(), position: None, path: ValuePath::default(), message });
+        }
         problems
     }
 }

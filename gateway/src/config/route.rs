@@ -115,7 +115,9 @@ impl JsonSchema for RawTest {
                 { "type": "string" },
                 {
                     "type": "object",
-                    "properties": { "present": { "type": "boolean" } },
+                    "properties": {
+                        "present": { "type": "boolean", "description": "Whether it must be there or must not be." }
+                    },
                     "required": ["present"],
                     "additionalProperties": false
                 }

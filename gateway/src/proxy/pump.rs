@@ -23,7 +23,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 /// Chunks of a request body that may wait for the plugin.
@@ -68,7 +68,6 @@ pub(super) async fn answer(
         tokio::select! {
             biased;
             answered = &mut call => break answered,
-            // The plugin was polled first: only when it waits for the body is the client asked to send it.
             step = upload.step(session, context) => step?,
         }
     };
@@ -91,17 +90,26 @@ pub(super) async fn answer(
     download.end(session).await
 }
 
-fn request_body(session: &mut Session) -> (Option<mpsc::Sender<Bytes>>, Body) {
+fn request_body(session: &mut Session) -> (Option<Feed>, Body) {
     if session.is_body_done() || session.is_body_empty() {
         return (None, empty_body());
     }
     let (feed, chunks) = mpsc::channel(CHUNKS_IN_HAND);
-    (Some(feed), FedBody { chunks }.boxed_unsync())
+    let (asked, is_asked) = oneshot::channel();
+    (Some(Feed { chunks: feed, is_asked: Some(is_asked) }), FedBody { chunks, asked: Some(asked) }.boxed_unsync())
+}
+
+/// The way of a request body to the plugin.
+struct Feed {
+    chunks: mpsc::Sender<Bytes>,
+    /// Ends when the plugin reads its body for the first time.
+    is_asked: Option<oneshot::Receiver<()>>,
 }
 
 /// The request body as the plugin reads it.
 struct FedBody {
     chunks: mpsc::Receiver<Bytes>,
+    asked: Option<oneshot::Sender<()>>,
 }
 
 impl http_body::Body for FedBody {
@@ -112,6 +120,9 @@ impl http_body::Body for FedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(asked) = self.asked.take() {
+            let _ = asked.send(());
+        }
         // A client that breaks off drops the whole call, so an end here is always the true end.
         self.chunks.poll_recv(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
     }
@@ -119,13 +130,13 @@ impl http_body::Body for FedBody {
 
 /// The client's half: body chunks for the plugin, and the news that the client has gone.
 struct Upload {
-    feed: Option<mpsc::Sender<Bytes>>,
+    feed: Option<Feed>,
     waiting: Option<Bytes>,
     expects_continue: bool,
 }
 
 impl Upload {
-    fn new(session: &Session, feed: Option<mpsc::Sender<Bytes>>) -> Self {
+    fn new(session: &Session, feed: Option<Feed>) -> Self {
         let request = session.req_header();
         let expect = request.headers.get(header::EXPECT).map(HeaderValue::as_bytes);
         let expects_continue = feed.is_some()
@@ -141,7 +152,7 @@ impl Upload {
             let received = self.receive(session).await?;
             return self.take(session, context, received);
         };
-        let is_wanted = match feed.reserve().await {
+        let is_wanted = match feed.chunks.reserve().await {
             Ok(room) => {
                 if let Some(chunk) = self.waiting.take() {
                     room.send(chunk);
@@ -168,10 +179,22 @@ impl Upload {
             return std::future::pending().await;
         }
         if self.expects_continue {
+            self.plugin_asks().await;
             self.expects_continue = false;
             session.write_continue_response().await?;
         }
         session.downstream_session.read_body_or_idle(false).await
+    }
+
+    /// Waits until the plugin reads its body. Pending for ever when it has decided not to.
+    async fn plugin_asks(&mut self) {
+        let Some(is_asked) = self.feed.as_mut().and_then(|feed| feed.is_asked.as_mut()) else { return };
+        if is_asked.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        if let Some(feed) = &mut self.feed {
+            feed.is_asked = None;
+        }
     }
 
     fn take(
@@ -272,7 +295,7 @@ impl Download {
             let note = format!("{missing} bytes of the promised body are missing");
             return Err(PumpError::Cut(Rejection::from(Reason::PluginNoAnswer).with_note(note)));
         }
-        if self.trailers_sent || (self.has_no_body && self.is_http1) {
+        if self.trailers_sent {
             return Ok(());
         }
         Ok(session.write_response_body(None, true).await?)

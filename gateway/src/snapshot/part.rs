@@ -10,7 +10,7 @@ use crate::router::{
 };
 use crate::telemetry::Metrics;
 use framex_plugin_host::component::ComponentHost;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -62,6 +62,8 @@ impl NamespacePart {
         }
         let traffic = carry_traffic(previous.map(|part| &part.traffic), config.limits, "namespace");
         let namespace: Arc<str> = config.name.as_str().into();
+        let old_routes: HashMap<&str, &Arc<Route>> =
+            previous.iter().flat_map(|part| &part.routes).map(|route| (route.name.as_str(), route)).collect();
         let routes = config
             .routes
             .iter()
@@ -70,7 +72,7 @@ impl NamespacePart {
                     config::Target::Plugin(name) => Target::Plugin(plugins.get(name)?.clone()),
                     config::Target::Backend(name) => Target::Cluster(clusters.get(name)?.clone()),
                 };
-                let old = previous.and_then(|part| part.routes.iter().find(|old| old.name == route.name));
+                let old = old_routes.get(route.name.as_str());
                 Some(Arc::new(Route {
                     namespace: namespace.clone(),
                     name: route.name.clone(),

@@ -115,7 +115,7 @@ fn no_damage_to_a_valid_configuration_panics() {
     let originals: Vec<Vec<(PathBuf, Vec<u8>)>> = cases("valid").iter().map(|case| files_of(case)).collect();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let strategy = (0..originals.len(), vec((0.0..1.0_f64, damage()), 1..4));
-    let config = Config { cases: 3_000, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 1_500, failure_persistence: None, ..Config::default() };
     // The same damages in every run: a failure is one for everybody.
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     TestRunner::new_with_rng(config, rng)
