@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use context::RequestContext;
-use http::{StatusCode, Version, header};
+use http::{Method, StatusCode, Version, header};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -103,6 +103,10 @@ impl GatewayProxy {
         context: &mut RequestContext,
         rejection: Rejection,
     ) -> Result<Verdict> {
+        if matches!(rejection.reason.status(), 400 | 431) {
+            // Where a message that is not understood ends is not known either (RFC 9112 §6.3).
+            session.set_keepalive(None);
+        }
         let written = reply::write(session, context, &rejection).await;
         context.rejection = Some(rejection);
         written.map(|()| Verdict::Answered).map_err(Error::into_down)
@@ -200,14 +204,29 @@ impl ProxyHttp for GatewayProxy {
 
     async fn upstream_response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         answer: &mut ResponseHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
-        if answer.status.is_server_error() {
-            context.give_up_connection();
+        context.is_last_on_connection = answer.status.is_server_error();
+        let is_empty = answer.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
+        if is_empty || session.req_header().method == Method::HEAD {
+            context.give_up_failed_connection();
         }
         Ok(())
+    }
+
+    fn upstream_response_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        context: &mut RequestContext,
+    ) -> Result<Option<Duration>> {
+        if end_of_stream {
+            context.give_up_failed_connection();
+        }
+        Ok(None)
     }
 
     async fn response_filter(

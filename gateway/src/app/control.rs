@@ -12,7 +12,7 @@ use pingora_core::services::background::BackgroundService;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
 /// How often certificate files are compared with what is in use.
@@ -38,8 +38,13 @@ impl BackgroundService for Control {
         if let Some(worker) = worker {
             self.tasks.spawn(worker.run());
         }
+        // Changes and signals are noticed from here on, before anyone can see that the gateway is ready; a SIGHUP before
+        // would end the process.
         self.tasks.spawn(reload::watch(self.config.clone(), self.snapshot.clone(), self.reloader.clone()));
-        self.tasks.spawn(on_hangup(self.reloader.clone(), self.access_log.clone()));
+        match signal(SignalKind::hangup()) {
+            Ok(hangups) => drop(self.tasks.spawn(on_hangup(hangups, self.reloader.clone(), self.access_log.clone()))),
+            Err(error) => tracing::warn!(%error, "SIGHUP cannot be received; reload by file or the admin API"),
+        }
         if !self.certificates.is_empty() {
             self.tasks.spawn(renew(self.certificates.clone()));
         }
@@ -65,11 +70,7 @@ impl BackgroundService for Control {
 }
 
 /// SIGHUP reloads and opens the access log anew.
-async fn on_hangup(reloader: Reloader, access_log: Arc<AccessLog>) {
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
-        tracing::warn!("SIGHUP cannot be received; reload by file or the admin API");
-        return;
-    };
+async fn on_hangup(mut hangups: Signal, reloader: Reloader, access_log: Arc<AccessLog>) {
     while hangups.recv().await.is_some() {
         access_log.reopen();
         reloader.request(Trigger::Signal);

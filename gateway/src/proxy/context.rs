@@ -1,7 +1,7 @@
 //! What is known of one request while it runs.
 
 use crate::backends::{Cluster, PickedEndpoint};
-use crate::config::NetworkKind;
+use crate::config::Protocol;
 use crate::identity::Identity;
 use crate::lifecycle::RunningRequest;
 use crate::rejection::{Reason, Rejection};
@@ -39,6 +39,8 @@ pub struct RequestContext {
     pub(super) tried: Vec<SocketAddr>,
     pub(super) attempts: u32,
     pub(super) upstream_socket: Option<RawFd>,
+    /// Whether the backend's answer is one after which its connection is not used again.
+    pub(super) is_last_on_connection: bool,
     pub(super) body_forwarded: bool,
     pub(super) bytes_in: u64,
     pub(super) first_byte: Option<Duration>,
@@ -67,6 +69,7 @@ impl RequestContext {
             tried: Vec::new(),
             attempts: 0,
             upstream_socket: None,
+            is_last_on_connection: false,
             body_forwarded: false,
             bytes_in: 0,
             first_byte: None,
@@ -114,13 +117,15 @@ impl RequestContext {
         self.first_byte.is_some()
     }
 
-    /// Keeps a FrameX connection from being used again after a 5xx: FrameX closes it without saying so.
+    /// Keeps a connection on which the backend answered 5xx from being used again: after an exception in the application
+    /// uvicorn, under FrameX and FastAPI alike, closes the connection without saying so.
     ///
-    /// The request is complete by now, so closing our half tells FrameX nothing new, and whoever would take the
+    /// The exchange is complete by now, so closing our half tells the backend nothing new, and whoever would take the
     /// connection from the pool fails before a byte is sent, which is always safe to try again.
-    pub(super) fn give_up_connection(&self) {
-        let is_framex = self.cluster().is_some_and(|cluster| matches!(cluster.config.kind, NetworkKind::Framex { .. }));
-        if let Some(socket) = self.upstream_socket.filter(|_| is_framex) {
+    pub(super) fn give_up_failed_connection(&self) {
+        // An HTTP/2 connection is shared with other requests, and its server says when it closes.
+        let is_http1 = self.cluster().is_some_and(|cluster| cluster.config.protocol == Protocol::Http1);
+        if let Some(socket) = self.upstream_socket.filter(|_| is_http1 && self.is_last_on_connection) {
             let _ = nix::sys::socket::shutdown(socket, nix::sys::socket::Shutdown::Write);
         }
     }

@@ -84,7 +84,8 @@ pub(super) async fn answer(
                 Some(Err(error)) => return Err(PumpError::Cut(cut_of(&error, plugin))),
                 None => break,
             },
-            step = upload.step(session, context) => step?,
+            // A client that has its whole answer may send its next request; that belongs to the next round.
+            step = upload.step(session, context), if !(upload.is_over() && download.is_whole()) => step?,
         }
     }
     download.end(session).await
@@ -143,6 +144,11 @@ impl Upload {
             && request.version == Version::HTTP_11
             && expect.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
         Self { feed, waiting: None, expects_continue }
+    }
+
+    /// Whether nothing more of this request can come.
+    fn is_over(&self) -> bool {
+        self.feed.is_none()
     }
 
     /// Moves one chunk on: from the hand to the plugin, or from the client into the hand. Losing the returned future
@@ -264,6 +270,11 @@ impl Download {
         let promised = promised.and_then(|length| length.to_str().ok()?.parse().ok());
         session.write_response_header(Box::new(header), has_no_body).await?;
         Ok(Self { body, has_no_body, is_http1, trailers_sent: false, promised })
+    }
+
+    /// Whether the client can tell that it has everything, though the plugin has not ended yet.
+    fn is_whole(&self) -> bool {
+        self.has_no_body || self.promised == Some(0)
     }
 
     async fn write(&mut self, session: &mut Session, frame: Frame<Bytes>) -> Result<(), PumpError> {

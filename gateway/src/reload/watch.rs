@@ -14,10 +14,15 @@ use tokio::sync::Notify;
 /// How long files must rest: editors and copies write a file in several steps.
 const REST: Duration = Duration::from_millis(150);
 
-/// Watches until the future is dropped. Folders are watched, not files: editors and Kubernetes replace files by renaming.
+/// Watches from now on, until the future is dropped. Folders are watched, not files: editors and Kubernetes replace
+/// files by renaming.
 ///
 /// Without a watcher (no inotify instance left) the gateway works on; SIGHUP and the admin API still reload.
-pub async fn watch(file: PathBuf, snapshot: Arc<ArcSwap<Snapshot>>, reloader: Reloader) {
+pub fn watch(
+    file: PathBuf,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    reloader: Reloader,
+) -> impl Future<Output = ()> + Send + 'static {
     let changed = Arc::new(Notify::new());
     let interest = Arc::new(ArcSwap::from_pointee(Interest::of(&file, &snapshot.load())));
     let watcher = notify::recommended_watcher({
@@ -29,22 +34,28 @@ pub async fn watch(file: PathBuf, snapshot: Arc<ArcSwap<Snapshot>>, reloader: Re
             }
         }
     });
-    let mut watcher = match watcher {
-        Ok(watcher) => watcher,
-        Err(error) => {
-            tracing::warn!(%error, "cannot watch the configuration; reload with SIGHUP or the admin API");
-            return;
-        }
-    };
     let mut watched = BTreeSet::new();
-    loop {
-        let now = Arc::new(Interest::of(&file, &snapshot.load()));
-        interest.store(now.clone());
-        watch_folders(&mut watcher, &mut watched, &now.folders());
-        changed.notified().await;
-        while tokio::time::timeout(REST, changed.notified()).await.is_ok() {}
-        if reloader.reload(Trigger::Watch).await.is_none() {
-            return;
+    let watcher = watcher.map(|mut watcher| {
+        watch_folders(&mut watcher, &mut watched, &interest.load().folders());
+        watcher
+    });
+    async move {
+        let mut watcher = match watcher {
+            Ok(watcher) => watcher,
+            Err(error) => {
+                tracing::warn!(%error, "cannot watch the configuration; reload with SIGHUP or the admin API");
+                return;
+            }
+        };
+        loop {
+            changed.notified().await;
+            while tokio::time::timeout(REST, changed.notified()).await.is_ok() {}
+            if reloader.reload(Trigger::Watch).await.is_none() {
+                return;
+            }
+            let now = Arc::new(Interest::of(&file, &snapshot.load()));
+            interest.store(now.clone());
+            watch_folders(&mut watcher, &mut watched, &now.folders());
         }
     }
 }

@@ -1,0 +1,61 @@
+# `make run` and `make test` set up whatever they miss on Debian or Ubuntu. They need Rust 1.95 or newer (rustup).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+.PHONY: help run test build packages rust nextest venv clean
+
+PYTHON ?= python3
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+help: ## Say what can be made.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: packages rust venv ## Build the gateway and run it in front of a FrameX instance and a FastAPI service.
+	cargo build --release --locked -p framex-gateway
+	exec conf/demo/run
+
+# The black-box tests run the program, which `cargo nextest` alone would not build for them.
+test: packages rust nextest venv ## Check formatting and lints, and run every test.
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo build --locked -p framex-gateway
+	cargo nextest run --workspace --locked
+	cargo test --workspace --doc --locked
+
+build: packages rust ## Build the program: target/release/framex-gateway.
+	cargo build --release --locked -p framex-gateway
+
+clean: ## Remove everything that was built or installed here.
+	rm -rf target .venv run
+
+# Each package, and a command that works when it is there.
+packages:
+	@missing=()
+	need() { local packages=$$1; shift; "$$@" >/dev/null 2>&1 </dev/null || missing+=($$packages); }
+	need 'gcc libc6-dev' bash -c 'echo "#include <stdio.h>" | cc -E -'
+	need cmake cmake --version
+	need python3 $(PYTHON) --version
+	need python3-venv $(PYTHON) -c 'import ensurepip, venv'
+	need curl curl --version
+	[ $${#missing[@]} = 0 ] && exit 0
+	echo "Installing $${missing[*]}"
+	command -v apt-get >/dev/null || { echo "There is no apt-get here; please install them yourself." >&2; exit 1; }
+	$(SUDO) apt-get update -q
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$${missing[@]}"
+
+rust:
+	@cargo --version >/dev/null 2>&1 || { echo "Rust is missing: install Rust 1.95 or newer with rustup, then try again." >&2; exit 1; }
+
+nextest: rust
+	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
+
+venv: .venv/installed
+
+# Made anew when the requirements change; the stamp is written last, so a broken installation is repeated.
+.venv/installed: conf/demo/requirements.txt | packages
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "FrameX needs Python 3.11 or newer; say which with make PYTHON=…" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -r conf/demo/requirements.txt
+	touch $@

@@ -1,0 +1,98 @@
+//! The real services of the demonstration: FrameX and FastAPI, from `.venv`.
+
+use crate::configuration::repository;
+use crate::output::Output;
+use crate::waiting::eventually;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use tokio::process::{Child, Command};
+
+/// The API key that the FrameX instance wants.
+pub const FRAMEX_KEY: &str = "framex-key-of-the-tests";
+
+/// A FrameX instance with the plugins of the demonstration. Dropping it kills it.
+#[derive(Debug)]
+pub struct FrameX(Service);
+
+/// The FastAPI service of the demonstration. Dropping it kills it.
+#[derive(Debug)]
+pub struct Shop(Service);
+
+impl FrameX {
+    /// Starts it and waits until it listens.
+    pub async fn start() -> Self {
+        let mut command = Command::new(installed("framex"));
+        command
+            .args(["run", "--host", "127.0.0.1", "--port", "0"])
+            .args(["--load-plugins", "glossary", "--load-plugins", "research"])
+            .current_dir(repository("conf/demo/framex_plugins"))
+            .env("PYTHONPATH", ".")
+            .env("AUTH__RULES", format!("{{\"/api/v1/*\": [\"{FRAMEX_KEY}\"]}}"));
+        Self(Service::start("FrameX", command).await)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+}
+
+impl Shop {
+    /// Starts it and waits until it listens.
+    pub async fn start() -> Self {
+        let mut command = Command::new(installed("uvicorn"));
+        command.args(["shop:app", "--host", "127.0.0.1", "--port", "0"]).current_dir(repository("conf/demo"));
+        Self(Service::start("the FastAPI service", command).await)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+}
+
+#[derive(Debug)]
+struct Service {
+    address: SocketAddr,
+    _child: Child,
+}
+
+impl Service {
+    async fn start(name: &str, mut command: Command) -> Self {
+        let mut child = command
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("PYTHONUNBUFFERED", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("an installed program can be started");
+        let output = Output::default();
+        output.collect(child.stdout.take());
+        output.collect(child.stderr.take());
+        let address = eventually(&format!("{name} listens"), async || {
+            if let Ok(Some(status)) = child.try_wait() {
+                panic!("{name} ended with {status}:\n{}", output.text());
+            }
+            output.lines().iter().find_map(|line| announced_address(line))
+        })
+        .await;
+        Self { address, _child: child }
+    }
+}
+
+/// uvicorn says where it listens, also when the system chose the port.
+fn announced_address(line: &str) -> Option<SocketAddr> {
+    let (_, after) = line.split_once("running on http://")?;
+    after.split(' ').next()?.parse().ok()
+}
+
+fn installed(program: &str) -> PathBuf {
+    let path = repository(".venv/bin").join(program);
+    assert!(path.exists(), "{} is missing; run `make venv`", path.display());
+    path
+}

@@ -1,0 +1,17 @@
+//! How the gateway behaves, seen from outside: the real program, real sockets, real backends.
+
+mod cli;
+mod components;
+mod configurations;
+mod fastapi;
+mod forwarding;
+mod framex;
+mod http_backend;
+mod observability;
+mod rejections;
+mod reload;
+mod shutdown;
+mod slow_clients;
+mod smuggling;
+mod streaming;
+mod upstream_failures;
