@@ -36,7 +36,8 @@ fn route_match(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("route_match");
     for size in SIZES {
         let patterns: Vec<String> = (0..size).map(pattern).collect();
-        let routes = patterns.iter().map(|text| RouteMatch::path(PathPattern::parse(text).expect("a pattern"))).collect();
+        let routes =
+            patterns.iter().map(|text| RouteMatch::path(PathPattern::parse(text).expect("a pattern"))).collect();
         let table = RouteTable::build(routes).expect("no conflicts");
         let paths: Vec<String> = patterns.iter().map(|text| path(text)).collect();
         let missing: Vec<String> = paths.iter().map(|path| format!("{path}/none").replace("files-", "none-")).collect();

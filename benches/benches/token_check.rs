@@ -87,7 +87,8 @@ fn cached(criterion: &mut Criterion) {
     });
     let mut next = tokens.iter().cycle();
     group.bench_function("5000_tokens", |bencher| {
-        bencher.iter(|| cache.verify(black_box(next.next().expect("a cycle does not end")), NOW).expect("a good token"));
+        bencher
+            .iter(|| cache.verify(black_box(next.next().expect("a cycle does not end")), NOW).expect("a good token"));
     });
     group.finish();
 }

@@ -23,7 +23,12 @@ impl ProxyHttp for Forward {
 
 fn main() {
     let [port, upstream] = std::env::args().skip(1).collect::<Vec<_>>().try_into().expect("a port and an upstream");
-    let settings = ServerConf { threads: 1, grace_period_seconds: Some(0), graceful_shutdown_timeout_seconds: Some(1), ..ServerConf::default() };
+    let settings = ServerConf {
+        threads: 1,
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ..ServerConf::default()
+    };
     let mut server = Server::new_with_opt_and_conf(Opt::default(), settings);
     server.bootstrap();
     let forward = Forward(HttpPeer::new(upstream.as_str(), false, String::new()));

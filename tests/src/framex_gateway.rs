@@ -37,7 +37,13 @@ impl Gateway {
         let ports_file = folder.path().join("ports.json");
         let (access_log, log) = (Output::default(), Output::default());
         let mut child = Command::new(program())
-            .args(["run".as_ref(), "--config".as_ref(), config.as_os_str(), "--ports-file".as_ref(), ports_file.as_os_str()])
+            .args([
+                "run".as_ref(),
+                "--config".as_ref(),
+                config.as_os_str(),
+                "--ports-file".as_ref(),
+                ports_file.as_os_str(),
+            ])
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -61,8 +67,10 @@ impl Gateway {
         let listeners = ports["listeners"].as_array().expect("a list of listeners").iter().map(address).collect();
         let admin = address(&ports["admin"]);
         let gateway = Self { folder, child, listeners, admin, access_log, log };
-        eventually("the gateway is ready", async || (gateway.admin("GET", "/readyz").await.status == 200).then_some(()))
-            .await;
+        eventually("the gateway is ready", async || {
+            (gateway.admin("GET", "/readyz").await.status == 200).then_some(())
+        })
+        .await;
         gateway
     }
 
@@ -197,7 +205,8 @@ impl Gateway {
 
     /// Waits for the first line of the access log that `is_meant`.
     pub async fn access_line(&self, what: &str, is_meant: impl Fn(&Value) -> bool) -> Value {
-        eventually(&format!("the access log has {what}"), async || self.access_lines().into_iter().find(&is_meant)).await
+        eventually(&format!("the access log has {what}"), async || self.access_lines().into_iter().find(&is_meant))
+            .await
     }
 
     /// The gateway's own log so far.

@@ -100,7 +100,11 @@ impl Upstream {
     #[must_use]
     pub fn url(&self) -> String {
         // The name, not the number: certificates are made for names.
-        if self.is_tls { format!("https://localhost:{}", self.address.port()) } else { format!("http://{}", self.address) }
+        if self.is_tls {
+            format!("https://localhost:{}", self.address.port())
+        } else {
+            format!("http://{}", self.address)
+        }
     }
 
     /// The heads of all requests so far.

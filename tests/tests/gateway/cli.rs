@@ -120,10 +120,26 @@ async fn explain_says_where_a_request_goes_and_whether_it_is_let_in() {
 #[tokio::test]
 async fn token_prints_a_token_and_nothing_else() {
     let upstream = Upstream::replying("secret").await;
-    let conf = Conf::new().namespace("demo", &one_backend_yaml(&[&upstream.url()], "", "public: false, access: { claims: { role: editor } }"));
+    let conf = Conf::new().namespace(
+        "demo",
+        &one_backend_yaml(&[&upstream.url()], "", "public: false, access: { claims: { role: editor } }"),
+    );
     let files = Files::of(&conf);
     let gateway = Gateway::start(conf).await;
-    let arguments = ["--issuer", "test", "--subject", "bob", "--namespace", "other", "--namespace", "demo", "--ttl", "5m", "--claim", "role=editor"];
+    let arguments = [
+        "--issuer",
+        "test",
+        "--subject",
+        "bob",
+        "--namespace",
+        "other",
+        "--namespace",
+        "demo",
+        "--ttl",
+        "5m",
+        "--claim",
+        "role=editor",
+    ];
     let finished = files.run("token", &arguments).await;
     assert_eq!((finished.code, finished.errors.as_str()), (Some(0), ""));
     let token = finished.output.strip_suffix('\n').expect("a line");

@@ -149,7 +149,13 @@ async fn a_component_is_told_who_calls_but_never_sees_the_token() {
         .await
         .text();
     assert!(told.contains("authority: \"rogue.demo.framex.internal\"\n"), "{told}");
-    for line in ["x-framex-subject: alice\n", "x-framex-namespace: demo\n", "x-plain: kept\n", "x-request-id: ", "traceparent: 00-"] {
+    for line in [
+        "x-framex-subject: alice\n",
+        "x-framex-namespace: demo\n",
+        "x-plain: kept\n",
+        "x-request-id: ",
+        "traceparent: 00-",
+    ] {
         assert!(told.contains(line), "{line} in {told}");
     }
     for secret in ["authorization", &token, "root", "6.6.6.6"] {

@@ -126,7 +126,8 @@ async fn a_websocket_echoes_text_and_bytes_and_needs_a_token() {
 
     let mut request = url.into_client_request().expect("a URL");
     request.headers_mut().insert("authorization", format!("Bearer {}", shop.token).parse().expect("a field value"));
-    let (mut socket, answer) = within("an upgrade", tokio_tungstenite::connect_async(request)).await.expect("a WebSocket");
+    let (mut socket, answer) =
+        within("an upgrade", tokio_tungstenite::connect_async(request)).await.expect("a WebSocket");
     assert_eq!(answer.status(), 101);
     for message in [Message::text("hello"), Message::binary(vec![7; 100_000]), Message::text("")] {
         socket.send(message.clone()).await.expect("the socket is open");

@@ -43,7 +43,9 @@ async fn forwarding_and_identity_fields_are_the_gateways_alone() {
         ] {
             assert_eq!(told.all(name).collect::<Vec<_>>(), [value], "{name} {protocol:?}");
         }
-        for absent in ["x-forwarded-port", "x-forwarded-prefix", "x-real-ip", "forwarded", "x-framex-issuer", "x-framex-depth"] {
+        for absent in
+            ["x-forwarded-port", "x-forwarded-prefix", "x-real-ip", "forwarded", "x-framex-issuer", "x-framex-depth"]
+        {
             assert_eq!(told.field(absent), None, "{absent}");
         }
         let everything = format!("{told:?}");

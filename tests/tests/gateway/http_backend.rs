@@ -160,7 +160,10 @@ async fn an_http10_client_gets_an_answer_it_understands() {
     })
     .await;
     let gateway = Gateway::start(one_route(&upstream)).await;
-    for head in ["GET /api/v1/demo/x HTTP/1.0\r\n\r\n", "GET /api/v1/demo/x HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"] {
+    for head in [
+        "GET /api/v1/demo/x HTTP/1.0\r\n\r\n",
+        "GET /api/v1/demo/x HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n",
+    ] {
         let mut client = gateway.raw().await;
         client.send(head).await;
         let answer = client.answer().await.expect("an answer");
@@ -215,7 +218,9 @@ async fn a_backend_that_speaks_http2_only_is_spoken_to_in_http2() {
                 assert_eq!(request.version(), http::Version::HTTP_2);
                 let target = request.uri().to_string();
                 let body = request.into_body().collect().await?.to_bytes();
-                Ok::<_, hyper::Error>(http::Response::builder().header("x-target", target).body(Full::new(body)).expect("valid"))
+                Ok::<_, hyper::Error>(
+                    http::Response::builder().header("x-target", target).body(Full::new(body)).expect("valid"),
+                )
             });
             let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             tokio::spawn(serving.serve_connection(TokioIo::new(stream), echo));

@@ -43,10 +43,15 @@ async fn the_access_log_has_one_line_of_json_for_each_request_without_query_and_
     ] {
         assert_eq!(first[key], value, "{key} in {first}");
     }
-    assert!(first["duration_ms"].as_f64().zip(first["first_byte_ms"].as_f64()).is_some_and(|(all, first)| all >= first));
+    assert!(
+        first["duration_ms"].as_f64().zip(first["first_byte_ms"].as_f64()).is_some_and(|(all, first)| all >= first)
+    );
     assert!(first["time"].as_str().is_some_and(|time| time.ends_with('Z')));
     assert_eq!((&lines[1]["status"], &lines[1]["code"]), (&json!(401), &json!("token_invalid")));
-    assert_eq!((&lines[2]["status"], &lines[2]["code"], &lines[2]["backend_kind"]), (&json!(404), &json!("route_not_found"), &json!("none")));
+    assert_eq!(
+        (&lines[2]["status"], &lines[2]["code"], &lines[2]["backend_kind"]),
+        (&json!(404), &json!("route_not_found"), &json!("none"))
+    );
     let text = gateway.access_text() + &gateway.log();
     for secret in ["hidden", &good, good.rsplit('.').next().unwrap_or(&good)] {
         assert!(!text.contains(secret), "{secret} in {text}");
@@ -56,7 +61,8 @@ async fn the_access_log_has_one_line_of_json_for_each_request_without_query_and_
 #[tokio::test]
 async fn the_access_log_can_be_a_file_that_is_opened_anew_after_a_rotation() {
     let upstream = Upstream::replying("v1").await;
-    let gateway = Gateway::start(one_route(&upstream).platform("telemetry: { access_log: { file: access.log } }")).await;
+    let gateway =
+        Gateway::start(one_route(&upstream).platform("telemetry: { access_log: { file: access.log } }")).await;
     let (file, rotated) = (gateway.folder().join("access.log"), gateway.folder().join("access.log.1"));
     let lines = |file: &std::path::Path| std::fs::read_to_string(file).unwrap_or_default().lines().count();
     gateway.get("/api/v1/demo/x").await;
@@ -97,7 +103,11 @@ async fn requests_are_counted_by_namespace_route_kind_and_class_of_status() {
 #[tokio::test]
 async fn every_metric_is_documented_named_alike_and_free_of_client_input() {
     let upstream = Upstream::replying("v1").await;
-    let gateway = Gateway::start(plugins("").namespace("other", &crate::configurations::one_backend_yaml(&[&upstream.url()], "health: {}", "").replace("/demo/", "/other/"))).await;
+    let gateway = Gateway::start(plugins("").namespace(
+        "other",
+        &crate::configurations::one_backend_yaml(&[&upstream.url()], "health: {}", "").replace("/demo/", "/other/"),
+    ))
+    .await;
     gateway.get("/evil-path").host("evil-host").header("user-agent", "evil-agent").await;
     gateway.get("/api/v1/other/evil-path").bearer(&Token::of("evil-subject", &["other"]).sign()).await;
     gateway.get("/api/v1/demo/rogue/hello").await;
@@ -145,13 +155,18 @@ async fn every_metric_is_documented_named_alike_and_free_of_client_input() {
 #[tokio::test]
 async fn the_admin_api_shows_what_is_served() {
     let upstream = Upstream::replying("v1").await;
-    let gateway = Gateway::start(plugins("").namespace("other", &crate::configurations::one_backend_yaml(&[&upstream.url()], "", "").replace("/demo/", "/other/"))).await;
+    let gateway = Gateway::start(plugins("").namespace(
+        "other",
+        &crate::configurations::one_backend_yaml(&[&upstream.url()], "", "").replace("/demo/", "/other/"),
+    ))
+    .await;
     let status = gateway.admin("GET", "/admin/v1/status").await.json();
     assert_eq!((&status["revision"], &status["ready"]), (&json!(1), &json!(true)));
     assert_eq!(status["namespaces"]["demo"]["state"], "in_force");
     assert_eq!(status["namespaces"]["other"]["backends"]["service"][upstream.address().to_string()], "healthy");
     let routes = gateway.admin("GET", "/admin/v1/routes").await.json();
-    let names: Vec<&str> = routes.as_array().expect("a list").iter().filter_map(|route| route["name"].as_str()).collect();
+    let names: Vec<&str> =
+        routes.as_array().expect("a list").iter().filter_map(|route| route["name"].as_str()).collect();
     assert_eq!(names.len(), 4);
     assert!(names.contains(&"stats") && names.contains(&"all"));
     assert_eq!(gateway.admin("GET", "/livez").await.text(), "ok\n");

@@ -54,7 +54,8 @@ async fn a_reload_says_whether_it_was_applied_unchanged_or_rejected() {
 async fn a_teams_broken_file_holds_up_only_that_team() {
     let (one_upstream, two_upstream) = (Upstream::replying("one").await, Upstream::replying("two").await);
     let at = |namespace: &str, upstream: &Upstream| one(upstream).replace("/demo/", &format!("/{namespace}/"));
-    let conf = Conf::new().namespace("left", &at("left", &one_upstream)).namespace("right", &at("right", &one_upstream));
+    let conf =
+        Conf::new().namespace("left", &at("left", &one_upstream)).namespace("right", &at("right", &one_upstream));
     let gateway = Gateway::start(conf).await;
 
     gateway.prepare_namespace("left", "routes: [{ match: { path: /api/v1/right/steal }, to: nobody, publik: true }]");
@@ -86,7 +87,10 @@ async fn a_team_cannot_take_what_is_anothers() {
     for stolen in ["/api/v1/left/x", "/api/v1/{team}/x", "/**"] {
         let yaml = one(&upstream).replace("/api/v1/demo/**", stolen);
         gateway.write_namespace("thief", &yaml);
-        eventually("the thief is refused", async || gateway.reload().await["problems"].to_string().contains("not granted").then_some(())).await;
+        eventually("the thief is refused", async || {
+            gateway.reload().await["problems"].to_string().contains("not granted").then_some(())
+        })
+        .await;
     }
     assert_eq!(gateway.get("/api/v1/left/x").await.text(), "mine");
 }
@@ -115,14 +119,18 @@ async fn a_changed_added_or_removed_file_is_noticed() {
     let (one_upstream, two_upstream) = (Upstream::replying("one").await, Upstream::replying("two").await);
     let gateway = Gateway::start(Conf::new().namespace("demo", &one(&one_upstream))).await;
     let becomes = async |path: &str, text: &str| {
-        eventually(&format!("{path} answers `{text}`"), async || (gateway.get(path).await.text() == text).then_some(())).await;
+        eventually(&format!("{path} answers `{text}`"), async || {
+            (gateway.get(path).await.text() == text).then_some(())
+        })
+        .await;
     };
     gateway.write_namespace("demo", &one(&two_upstream));
     becomes("/api/v1/demo/x", "two").await;
     gateway.write_namespace("other", &one(&one_upstream).replace("/demo/", "/other/"));
     becomes("/api/v1/other/x", "one").await;
     gateway.remove_namespace("other");
-    eventually("the namespace is gone", async || (gateway.get("/api/v1/other/x").await.status == 404).then_some(())).await;
+    eventually("the namespace is gone", async || (gateway.get("/api/v1/other/x").await.status == 404).then_some(()))
+        .await;
     assert_eq!(gateway.metric("requests_total", &[("namespace", "other")]).await, 0.0, "its series are gone");
     gateway.logs("trigger=Watch").await;
 }
@@ -131,7 +139,8 @@ async fn a_changed_added_or_removed_file_is_noticed() {
 async fn a_new_secret_of_an_issuer_is_in_force_after_a_reload() {
     const NEW: &str = "the next secret, which is longer than 32 bytes";
     let upstream = Upstream::replying("secret").await;
-    let gateway = Gateway::start(Conf::new().namespace("demo", &one_backend_yaml(&[&upstream.url()], "", "public: false"))).await;
+    let gateway =
+        Gateway::start(Conf::new().namespace("demo", &one_backend_yaml(&[&upstream.url()], "", "public: false"))).await;
     let old = gateway.token("alice", "demo");
     let new = sign(
         &json!({ "iss": "https://issuer.test", "aud": "framex-gateway", "sub": "alice", "namespaces": ["demo"], "exp": 9_999_999_999_u64 }),
@@ -147,7 +156,8 @@ async fn a_new_secret_of_an_issuer_is_in_force_after_a_reload() {
 #[tokio::test]
 async fn a_new_version_of_a_plugin_is_in_force_after_a_reload_and_a_broken_one_is_not() {
     let copy = |name: &str| std::fs::read(framex_tests::repository(name)).expect("the plugin is in the repository");
-    let (stats, rogue) = (copy("plugins/text-stats/text-stats.wasm"), std::fs::read(rogue()).expect("the plugin is in the repository"));
+    let (stats, rogue) =
+        (copy("plugins/text-stats/text-stats.wasm"), std::fs::read(rogue()).expect("the plugin is in the repository"));
     let yaml = "plugins: { it: { component: ../it.wasm } }
 routes: [{ match: { path: /api/v1/demo/hello }, to: it, public: true, rewrite: { strip_prefix: /api/v1/demo } }]";
     let gateway = Gateway::start(Conf::new().namespace("demo", yaml).file("it.wasm", stats)).await;
@@ -215,7 +225,11 @@ async fn what_did_not_change_is_carried_over() {
 
 /// The whole configuration is one of two, so that a mixture of them would be seen.
 fn variant(name: &str, upstream: &Upstream) -> String {
-    one_backend_yaml(&[&upstream.url()], "", &format!("rewrite: {{ response_headers: {{ set: {{ x-variant: {name} }} }} }}"))
+    one_backend_yaml(
+        &[&upstream.url()],
+        "",
+        &format!("rewrite: {{ response_headers: {{ set: {{ x-variant: {name} }} }} }}"),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -23,7 +23,10 @@ async fn sigterm_lets_running_requests_finish_and_takes_no_new_connections() {
         }
     })
     .await;
-    let conf = plugins("timeout: 1h").namespace("other", &crate::configurations::one_backend_yaml(&[&upstream.url()], "", "").replace("/demo/", "/other/"));
+    let conf = plugins("timeout: 1h").namespace(
+        "other",
+        &crate::configurations::one_backend_yaml(&[&upstream.url()], "", "").replace("/demo/", "/other/"),
+    );
     let mut gateway = Gateway::start(conf).await;
     let mut proxied = gateway.get("/api/v1/other/x").open().await;
     proxied.until("the beginning").await;
@@ -32,7 +35,8 @@ async fn sigterm_lets_running_requests_finish_and_takes_no_new_connections() {
 
     gateway.signal(Signal::SIGTERM);
     gateway.logs("stopping").await;
-    eventually("the listener is closed", async || TcpStream::connect(gateway.address()).await.is_err().then_some(())).await;
+    eventually("the listener is closed", async || TcpStream::connect(gateway.address()).await.is_err().then_some(()))
+        .await;
 
     body.send("still served".into()).await.expect("the upload goes on");
     echo.until("still served").await;

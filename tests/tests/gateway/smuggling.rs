@@ -180,7 +180,8 @@ async fn a_body_with_broken_chunks_smuggles_nothing() {
     ] {
         let request = format!("{}{chunks}{SMUGGLED}", head("Transfer-Encoding: chunked\r\n"));
         let answer = probe.send(request).await;
-        let targets: Vec<String> = probe.upstream.requests().iter().map(|request| request.target().to_owned()).collect();
+        let targets: Vec<String> =
+            probe.upstream.requests().iter().map(|request| request.target().to_owned()).collect();
         eprintln!("{what}: {:?} {targets:?}", answer.map(|answer| (answer.status(), answer.text())));
     }
 }

@@ -107,7 +107,8 @@ async fn a_client_that_leaves_cancels_the_request_to_the_backend() {
         }
     })
     .await;
-    let gateway = Gateway::start(one_backend(&upstream.url(), "", "rewrite: { strip_prefix: /api/v1/demo }, timeout: 1h")).await;
+    let gateway =
+        Gateway::start(one_backend(&upstream.url(), "", "rewrite: { strip_prefix: /api/v1/demo }, timeout: 1h")).await;
     for protocol in [Protocol::Http1, Protocol::Http2] {
         let mut answer = gateway.get("/api/v1/demo/streaming").over(protocol).open().await;
         answer.until("data: 1").await;
