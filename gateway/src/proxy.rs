@@ -136,7 +136,10 @@ impl ProxyHttp for GatewayProxy {
         session.set_write_timeout(Some(limits.write_timeout));
         session.set_total_drain_timeout(Some(LONGEST_DRAIN));
         session.set_close_on_response_before_downstream_finish(false);
-        session.set_pipelining_enabled(true);
+        // Pingora's chunk parser is more lenient than others (a space after a size, bare LF in an extension), so what comes
+        // right behind a chunked body is no request for sure; the connection ends there.
+        let is_chunked = session.req_header().headers.contains_key(header::TRANSFER_ENCODING);
+        session.set_pipelining_enabled(!is_chunked);
         Ok(())
     }
 

@@ -168,21 +168,26 @@ async fn a_head_beyond_all_measure_is_a_431() {
 #[tokio::test]
 async fn a_body_with_broken_chunks_smuggles_nothing() {
     let probe = Probe::start().await;
-    for (what, chunks) in [
-        ("bare LF in an extension", "3;a\nb\r\nabc\r\n0\r\n\r\n"),
-        ("a space after a size", "3 \r\nabc\r\n0\r\n\r\n"),
-        ("bare LF after a size", "3\nabc\r\n0\r\n\r\n"),
-        ("a signed size", "+3\r\nabc\r\n0\r\n\r\n"),
-        ("a hexadecimal prefix", "0x3\r\nabc\r\n0\r\n\r\n"),
-        ("an overflowing size", "fffffffffffffffff\r\nabc\r\n0\r\n\r\n"),
-        ("a chunk longer than its size", "2\r\nabc\r\n0\r\n\r\n"),
-        ("no size", "\r\nabc\r\n0\r\n\r\n"),
+    // Pingora 0.9.1 takes the first three for chunks.
+    for (what, status, chunks) in [
+        ("bare LF in an extension", 200, "3;a\nb\r\nabc\r\n0\r\n\r\n"),
+        ("a space after a size", 200, "3 \r\nabc\r\n0\r\n\r\n"),
+        ("no size", 200, "\r\nabc\r\n0\r\n\r\n"),
+        ("bare LF after a size", 400, "3\nabc\r\n0\r\n\r\n"),
+        ("a signed size", 400, "+3\r\nabc\r\n0\r\n\r\n"),
+        ("a hexadecimal prefix", 400, "0x3\r\nabc\r\n0\r\n\r\n"),
+        ("an overflowing size", 400, "fffffffffffffffff\r\nabc\r\n0\r\n\r\n"),
+        ("a chunk longer than its size", 400, "2\r\nabc\r\n0\r\n\r\n"),
     ] {
-        let request = format!("{}{chunks}{SMUGGLED}", head("Transfer-Encoding: chunked\r\n"));
-        let answer = probe.send(request).await;
+        let mut client = probe.gateway.raw().await;
+        client.send(format!("{}{chunks}{SMUGGLED}", head("Transfer-Encoding: chunked\r\n"))).await;
+        let answer = client.answer().await.unwrap_or_else(|| panic!("{what}: no answer"));
+        assert_eq!(answer.status(), status, "{what}: {answer:?}");
+        // Whatever the body was taken for, nothing behind it is a request.
+        assert!(client.rest().await.is_empty(), "{what}");
         let targets: Vec<String> =
             probe.upstream.requests().iter().map(|request| request.target().to_owned()).collect();
-        eprintln!("{what}: {:?} {targets:?}", answer.map(|answer| (answer.status(), answer.text())));
+        assert!(targets.iter().all(|target| target == "/x"), "{what}: {targets:?}");
     }
 }
 
