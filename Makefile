@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
-.PHONY: help run test build packages rust nextest venv clean
+.PHONY: help run test build clean packages rust tools venv
 
 PYTHON ?= python3
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -16,11 +16,11 @@ run: packages rust venv ## Build the gateway and run it in front of a FrameX ins
 	cargo build --release --locked -p framex-gateway
 	exec conf/demo/run
 
-# The black-box tests run the program, which `cargo nextest` alone would not build for them.
-test: packages rust nextest venv ## Check formatting and lints, and run every test.
+# The black-box tests run the program. `--workspace` builds it too; building it alone would choose other features of
+# shared dependencies and compile most of them twice.
+test: packages tools venv ## Check formatting and lints, and run every test.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo build --locked -p framex-gateway
 	cargo nextest run --workspace --locked
 	cargo test --workspace --doc --locked
 
@@ -48,8 +48,9 @@ packages:
 rust:
 	@cargo --version >/dev/null 2>&1 || { echo "Rust is missing: install Rust 1.95 or newer with rustup, then try again." >&2; exit 1; }
 
-nextest: rust
-	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
+tools: rust
+	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
+	command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
 venv: .venv/installed
 

@@ -286,7 +286,11 @@ pub async fn command_line<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterato
 }
 
 /// The program in the target directory of the running test: `target/debug/deps/<test>` is beside `target/debug/<program>`.
-fn program() -> PathBuf {
+///
+/// # Panics
+/// When it was not built.
+#[must_use]
+pub fn program() -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a file");
     let program = test.parent().and_then(Path::parent).map(|folder| folder.join("framex-gateway"));
     let program = program.expect("cargo puts tests two folders deep");

@@ -1,11 +1,15 @@
 //! The real services of the demonstration: FrameX and FastAPI, from `.venv`.
 
 use crate::configuration::repository;
+use crate::framex_gateway::program;
 use crate::output::Output;
-use crate::waiting::eventually;
+use crate::upstream::refused_address;
+use crate::waiting::{eventually, within};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use tokio::process::{Child, Command};
 
 /// The API key that the FrameX instance wants.
@@ -51,6 +55,62 @@ impl Shop {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.0.address
+    }
+}
+
+/// The demonstration of `make run`, all of it. Dropping it kills the script, and with it everything the script started.
+#[derive(Debug)]
+pub struct Demonstration {
+    child: Child,
+    output: Output,
+}
+
+impl Demonstration {
+    /// Starts it at free ports and waits until it shows what to try.
+    ///
+    /// # Panics
+    /// When it ends before.
+    pub async fn start() -> Self {
+        let mut command = Command::new(repository("conf/demo/run"));
+        command.env("FRAMEX_GATEWAY", program());
+        for name in ["GATEWAY_ADDRESS", "GATEWAY_ADMIN_ADDRESS", "DEMO_FRAMEX_ADDRESS", "DEMO_SHOP_ADDRESS"] {
+            command.env(name, refused_address().await.to_string());
+        }
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the script is in the repository");
+        let mut demonstration = Self { child, output: Output::default() };
+        demonstration.output.collect(demonstration.child.stdout.take());
+        demonstration.output.collect(demonstration.child.stderr.take());
+        let Self { child, output } = &mut demonstration;
+        eventually("the demonstration runs", async || {
+            if let Ok(Some(status)) = child.try_wait() {
+                panic!("the demonstration ended with {status}:\n{}", output.text());
+            }
+            output.text().contains("Ctrl-C ends everything").then_some(())
+        })
+        .await;
+        demonstration
+    }
+
+    /// The commands that it shows.
+    #[must_use]
+    pub fn commands(&self) -> Vec<String> {
+        self.output.lines().into_iter().filter(|line| line.starts_with("curl ")).collect()
+    }
+
+    /// Presses Ctrl-C and waits for the end.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn interrupt(mut self) -> ExitStatus {
+        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok()).expect("it still runs");
+        kill(Pid::from_raw(pid), Signal::SIGINT).expect("it still runs");
+        within("the demonstration ends", self.child.wait()).await.expect("its end can be waited for")
     }
 }
 

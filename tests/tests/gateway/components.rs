@@ -79,7 +79,7 @@ async fn bodies_stream_through_a_component_in_both_directions_at_once() {
 #[tokio::test]
 async fn a_text_larger_than_a_components_memory_flows_through_it() {
     let gateway = Gateway::start(plugins("memory: 2MiB, cpu: 1m, timeout: 5m")).await;
-    let text = Bytes::from(vec![b'x'; 20 << 20]);
+    let text = Bytes::from(vec![b'x'; 8 << 20]);
     let counted = gateway.post("/api/v1/demo/stats").body(text.clone()).await;
     assert_eq!(counted.json()["bytes"], text.len());
     let echoed = gateway.post("/api/v1/demo/rogue/echo").body(text.clone()).await;

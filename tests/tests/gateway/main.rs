@@ -3,6 +3,7 @@
 mod cli;
 mod components;
 mod configurations;
+mod demonstration;
 mod fastapi;
 mod forwarding;
 mod framex;
