@@ -1,5 +1,6 @@
 //! Who calls.
 
+use http::HeaderValue;
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,6 +29,12 @@ impl Identity {
     pub fn subject(&self) -> Option<&str> {
         self.caller().map(|caller| caller.subject.as_str())
     }
+
+    /// The subject as a header field's value.
+    #[must_use]
+    pub fn subject_field(&self) -> Option<&HeaderValue> {
+        self.caller()?.subject_field.as_ref()
+    }
 }
 
 /// A person or service that showed a valid token.
@@ -35,6 +42,8 @@ impl Identity {
 pub struct Caller {
     /// The token's `sub` claim (RFC 7519 §4.1.2); empty when the token has none.
     pub subject: String,
+    /// The subject as backends are told it, in `X-FrameX-Subject`; `None` when it is empty.
+    pub subject_field: Option<HeaderValue>,
     /// The configured name of the issuer that signed the token, not its `iss` URL.
     pub issuer: Arc<str>,
     /// The namespaces this caller may use.

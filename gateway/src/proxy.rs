@@ -10,6 +10,7 @@ mod context;
 mod edge;
 mod failure;
 mod framing;
+mod own_fields;
 mod pump;
 mod record;
 mod reply;
@@ -126,12 +127,9 @@ impl ProxyHttp for GatewayProxy {
 
     async fn early_request_filter(&self, session: &mut Session, context: &mut RequestContext) -> Result<()> {
         edge::head_arrived(session);
+        // Keep-alive stays as Pingora decided it: it is off where the framing asks for that, and switching it on again would
+        // let a smuggled request through. How long a connection may be idle is bounded by `edge`.
         let limits = &context.snapshot.gateway.connections;
-        // Pingora switches keep-alive off where the framing asks for it; switching it on again would let a smuggled
-        // request through, so an existing one is only shortened.
-        if session.get_keepalive().is_some() {
-            session.set_keepalive(Some(limits.idle_timeout.as_secs().max(1)));
-        }
         session.set_read_timeout(Some(limits.body_timeout));
         session.set_write_timeout(Some(limits.write_timeout));
         session.set_total_drain_timeout(Some(LONGEST_DRAIN));

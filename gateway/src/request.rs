@@ -21,6 +21,7 @@ pub struct RequestView<'a> {
 }
 
 mod client_address;
+pub mod field;
 mod normal_form;
 
 pub use client_address::{ClientAddress, client_address};

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 pub struct RouteRewrite {
     /// Taken off the front of the path; starts with `/`, does not end with one.
     pub strip_prefix: Option<String>,
+    /// The same as backends are told it, in `X-Forwarded-Prefix`.
+    pub prefix_field: Option<HeaderValue>,
     /// Put before the path; starts with `/`, does not end with one.
     pub add_prefix: Option<String>,
     /// Fields of the request to remove.

@@ -95,7 +95,7 @@ fn rule() -> AccessRule {
 
 fn caller(claims: Value) -> Arc<Caller> {
     let namespaces = namespace_claim::read_grant(&claims, "/namespaces").unwrap();
-    Arc::new(Caller { subject: "ada".to_owned(), issuer: "main".into(), namespaces, claims })
+    Arc::new(Caller { subject: "ada".to_owned(), subject_field: None, issuer: "main".into(), namespaces, claims })
 }
 
 fn request(namespaces: NamespaceGrant) -> TokenRequest {

@@ -7,6 +7,7 @@ use super::token_error::{Shown, TokenError};
 use super::token_parts::TokenParts;
 use super::token_time::{OutOfTime, Validity};
 use crate::identity::Caller;
+use crate::request::field::field_value;
 use jsonwebtoken::Algorithm;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -129,7 +130,8 @@ fn read_caller(claims: Value, name: &Arc<str>, issuer: &Issuer) -> Result<Verifi
     };
     let pointer = &issuer.namespaces_claim;
     let namespaces = read_grant(&claims, pointer).map_err(|problem| bad(pointer, problem))?;
-    let caller = Caller { subject, issuer: Arc::clone(name), namespaces, claims };
+    let subject_field = (!subject.is_empty()).then(|| field_value(&subject));
+    let caller = Caller { subject, subject_field, issuer: Arc::clone(name), namespaces, claims };
     Ok(Verified { caller: Arc::new(caller), validity })
 }
 

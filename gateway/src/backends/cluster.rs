@@ -2,10 +2,11 @@
 
 use super::health_check::EndpointHealthCheck;
 use super::peer::{EndpointPeer, PeerBuilder};
-use crate::config::{Backend, Endpoint};
+use crate::config::{Backend, Endpoint, NetworkKind};
 use crate::telemetry::{BackendKind, UpstreamMetrics};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use http::HeaderValue;
 use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
 use pingora_load_balancing::discovery::ServiceDiscovery;
 use pingora_load_balancing::selection::RoundRobin;
@@ -29,6 +30,8 @@ pub struct Cluster {
     pub config: Backend,
     /// Counters of its connections.
     pub metrics: UpstreamMetrics,
+    /// The key of a FrameX instance as its `Authorization`.
+    pub key_field: Option<HeaderValue>,
     fingerprint: u64,
     builder: PeerBuilder,
     endpoints: Arc<ArcSwap<Vec<PickedEndpoint>>>,
@@ -76,7 +79,8 @@ impl Cluster {
             }));
         }
         let balancer = LoadBalancer::from_backends(backends);
-        let cluster = Self { config: config.clone(), metrics, fingerprint, builder, endpoints, balancer };
+        let key_field = key_field(&config.kind);
+        let cluster = Self { config: config.clone(), metrics, key_field, fingerprint, builder, endpoints, balancer };
         cluster.tell_metrics(&[]);
         // `Membership` never waits, so the first update is done when it returns.
         let _ = futures_util::FutureExt::now_or_never(cluster.balancer.update());
@@ -93,8 +97,8 @@ impl Cluster {
     #[must_use]
     pub fn kind(&self) -> BackendKind {
         match self.config.kind {
-            crate::config::NetworkKind::Http { .. } => BackendKind::Http,
-            crate::config::NetworkKind::Framex { .. } => BackendKind::Framex,
+            NetworkKind::Http { .. } => BackendKind::Http,
+            NetworkKind::Framex { .. } => BackendKind::Framex,
         }
     }
 
@@ -211,6 +215,14 @@ impl Cluster {
             self.metrics.set_healthy(&endpoint.label, true);
         }
     }
+}
+
+/// The configuration holds only keys that are header values.
+fn key_field(kind: &NetworkKind) -> Option<HeaderValue> {
+    let NetworkKind::Framex { key: Some(key) } = kind else { return None };
+    let mut field = HeaderValue::from_str(key.reveal()).ok()?;
+    field.set_sensitive(true);
+    Some(field)
 }
 
 impl Drop for Cluster {

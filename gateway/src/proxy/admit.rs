@@ -12,7 +12,6 @@ use pingora_proxy::Session;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
-use tokio::time::Instant;
 
 /// Lets the request in, with its route and identity in the context, or says why not.
 pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<(), Rejection> {
@@ -68,11 +67,11 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<(
     context.in_flight = Some(route.metrics.enter());
     context.route = Some(route.clone());
 
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let now = context.time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
     context.identity = access::identify(&route.rule, &snapshot.tokens, &request.headers, now)?;
     route.rule.authorise(&context.identity)?;
 
-    context.guards = route.enter(Instant::now())?;
+    context.guards = route.enter(context.started)?;
     match (route.request_body, content_length(session)) {
         (Some(limit), Some(length)) if length > limit => Err(body_too_large(limit)),
         _ => Ok(()),

@@ -112,7 +112,11 @@ struct GuardedStream {
     is_fresh: AtomicBool,
     head_bytes: AtomicUsize,
     head_began: bool,
-    deadline: Option<Pin<Box<Sleep>>>,
+    /// When patience with the current head ends.
+    deadline: Option<Instant>,
+    /// The one timer of the connection. It is moved only when it would ring too late, or has rung too early: a
+    /// connection that is busy never touches the runtime's timer wheel.
+    timer: Option<Pin<Box<Sleep>>>,
     is_h2: bool,
     /// Bytes that were read to recognise the protocol.
     peeked: Vec<u8>,
@@ -129,6 +133,7 @@ impl GuardedStream {
             head_bytes: AtomicUsize::new(0),
             head_began: false,
             deadline: None,
+            timer: None,
             peeked: Vec::new(),
         }
     }
@@ -143,15 +148,6 @@ impl GuardedStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Sets the one timer of the connection; it is made once and moved from then on.
-    fn set_deadline(&mut self, after: Duration) {
-        let at = Instant::now() + after;
-        match &mut self.deadline {
-            Some(deadline) => deadline.as_mut().reset(at),
-            None => self.deadline = Some(Box::pin(sleep_until(at))),
-        }
-    }
-
     fn count_head(&mut self, bytes: usize) -> io::Result<()> {
         let total = self.head_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if total > self.limits.head_bytes {
@@ -159,23 +155,26 @@ impl GuardedStream {
         }
         if bytes > 0 && !self.head_began {
             self.head_began = true;
-            // A head that comes in one piece, as nearly all do, never needs the timer.
+            // Patience with a head is another than with silence. A head that comes in one piece needs none.
             self.deadline = None;
         }
         Ok(())
     }
 
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.deadline.is_none() {
-            let limit = if self.head_began { self.limits.head_timeout } else { self.limits.idle_timeout };
-            self.set_deadline(limit);
+        let limit = if self.head_began { self.limits.head_timeout } else { self.limits.idle_timeout };
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limit);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.deadline() > deadline {
+            timer.as_mut().reset(deadline);
         }
-        match self.deadline.as_mut().map(|deadline| deadline.as_mut().poll(context)) {
-            Some(Poll::Ready(())) => {
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no request head in time")))
+        while timer.as_mut().poll(context).is_ready() {
+            if timer.deadline() >= deadline {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no request head in time")));
             }
-            _ => Poll::Pending,
+            timer.as_mut().reset(deadline);
         }
+        Poll::Pending
     }
 }
 

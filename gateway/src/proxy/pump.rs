@@ -4,8 +4,8 @@
 //! plugin. A client that goes away ends the plugin's work: everything of the call is dropped with this future.
 
 use super::context::RequestContext;
+use super::own_fields::set_own_fields;
 use super::reply::edit_answer;
-use super::upstream_request::field_value;
 use crate::backends::LocalPlugin;
 use crate::rejection::{Reason, Rejection};
 use crate::rewrite::end_to_end_fields;
@@ -355,27 +355,11 @@ fn plugin_request(
     for name in &route.rewrite.remove_request {
         fields.remove(name);
     }
-    add_own_fields(fields, context, route);
+    set_own_fields(fields, context, route);
     for (name, value) in &route.rewrite.set_request {
         fields.insert(name.clone(), value.clone());
     }
     Ok(request)
-}
-
-fn add_own_fields(fields: &mut HeaderMap, context: &RequestContext, route: &Route) {
-    let mut set = |name: &'static str, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            fields.insert(name, value);
-        }
-    };
-    set("x-framex-namespace", &route.namespace);
-    if let Some(subject) = context.identity.subject().filter(|subject| !subject.is_empty()) {
-        set("x-framex-subject", &field_value(subject));
-    }
-    if let Some((id, trace)) = &context.ids {
-        set("x-request-id", id.as_str());
-        set("traceparent", &trace.traceparent());
-    }
 }
 
 /// What a failed call means to the caller.

@@ -23,7 +23,7 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
         route: route.map(|route| route.name.as_str()),
         backend_kind: route.map_or(BackendKind::None, |route| route.target.kind()),
         backend: route.map(|route| route.target.name()),
-        endpoint: context.endpoint.as_ref().map(|endpoint| endpoint.label.to_string()),
+        endpoint: context.endpoint.as_ref().map(|endpoint| &*endpoint.label),
         attempts: context.attempts,
         method: request.method.as_str(),
         host: &context.host,

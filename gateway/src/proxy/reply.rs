@@ -3,9 +3,10 @@
 use super::canned_answer::{CONTENT_TYPE, problem};
 use super::context::RequestContext;
 use crate::rejection::Rejection;
+use crate::request::field::X_REQUEST_ID;
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
-use pingora_error::{Error, ErrorType, OrErr, Result};
+use http::{Method, header};
+use pingora_error::{Error, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
@@ -47,7 +48,6 @@ pub(super) fn edit_answer(answer: &mut ResponseHeader, context: &RequestContext)
 }
 
 fn insert_request_id(answer: &mut ResponseHeader, context: &RequestContext) -> Result<()> {
-    let Some(id) = context.request_id() else { return Ok(()) };
-    let id = HeaderValue::from_str(id).or_err(ErrorType::InternalError, "a request id is a header value")?;
-    answer.insert_header("x-request-id", id).map_err(Error::into_in)
+    let Some((id, _)) = &context.ids else { return Ok(()) };
+    answer.insert_header(X_REQUEST_ID, id.as_field().clone()).map_err(Error::into_in)
 }

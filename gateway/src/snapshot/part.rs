@@ -4,6 +4,7 @@ use super::route::{Route, Target, Traffic};
 use crate::access::{AccessRule, ClaimRule};
 use crate::backends::{Cluster, LocalPlugin, PeerBuilder};
 use crate::config::{self, Grant, Namespace, ProblemList, Test, ValuePath};
+use crate::request::field::field_value;
 use crate::rewrite::RouteRewrite;
 use crate::router::{
     HeaderCondition, HostPattern, MethodSet, PathPattern, QueryCondition, RouteMatch, RouteTable, ValueTest,
@@ -75,6 +76,7 @@ impl NamespacePart {
                 let old = old_routes.get(route.name.as_str());
                 Some(Arc::new(Route {
                     namespace: namespace.clone(),
+                    namespace_field: field_value(&namespace),
                     name: route.name.clone(),
                     rule: access_rule(config, route),
                     timeout: route.timeout,
@@ -144,6 +146,7 @@ fn access_rule(namespace: &Namespace, route: &config::Route) -> AccessRule {
 fn route_rewrite(rewrite: &config::Rewrite) -> RouteRewrite {
     let config::Rewrite { strip_prefix, add_prefix, request_headers, response_headers } = rewrite.clone();
     RouteRewrite {
+        prefix_field: strip_prefix.as_deref().map(field_value),
         strip_prefix,
         add_prefix,
         remove_request: request_headers.remove,

@@ -7,6 +7,7 @@ use crate::limits::{ConcurrencyLimit, Permit, RateLimiter};
 use crate::rejection::{Reason, Rejection};
 use crate::rewrite::RouteRewrite;
 use crate::telemetry::{BackendKind, RouteMetrics};
+use http::HeaderValue;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -16,6 +17,8 @@ use tokio::time::Instant;
 pub struct Route {
     /// Its namespace.
     pub namespace: Arc<str>,
+    /// The same as backends are told it, in `X-FrameX-Namespace`.
+    pub namespace_field: HeaderValue,
     /// Its name, unique in the namespace.
     pub name: String,
     /// Who may call.

@@ -53,7 +53,7 @@ pub struct CallRecord<'a> {
     /// The backend or plugin of its route.
     pub backend: Option<&'a str>,
     /// The endpoint that was asked last.
-    pub endpoint: Option<String>,
+    pub endpoint: Option<&'a str>,
     /// How many endpoints were asked.
     pub attempts: u32,
     /// Request method.
@@ -103,37 +103,33 @@ impl CallRecord<'_> {
         object.optional("route", self.route);
         object.text("backend_kind", self.backend_kind.label());
         object.optional("backend", self.backend);
-        object.optional("endpoint", self.endpoint.as_deref());
+        object.optional("endpoint", self.endpoint);
         if self.attempts > 1 {
-            object.raw("attempts", format_args!("{}", self.attempts));
+            object.number("attempts", self.attempts.into());
         }
         object.text("method", self.method);
         object.text("host", self.host);
         object.text("path", self.path);
         object.text("http", self.http_version);
-        object.raw("status", format_args!("{}", self.status));
+        object.number("status", self.status.into());
         object.optional("code", self.reason.map(Reason::code));
         object.optional("note", self.note.filter(|note| !note.is_empty()));
-        object.raw("duration_ms", format_args!("{:.3}", milliseconds(self.duration)));
+        object.milliseconds("duration_ms", self.duration);
         if let Some(first_byte) = self.first_byte {
-            object.raw("first_byte_ms", format_args!("{:.3}", milliseconds(first_byte)));
+            object.milliseconds("first_byte_ms", first_byte);
         }
-        object.raw("bytes_in", format_args!("{}", self.bytes_in));
-        object.raw("bytes_out", format_args!("{}", self.bytes_out));
+        object.number("bytes_in", self.bytes_in);
+        object.number("bytes_out", self.bytes_out);
         if self.streamed {
             object.raw("streamed", format_args!("true"));
         }
         if let Some(cpu) = self.cpu {
-            object.raw("cpu_ms", format_args!("{:.3}", milliseconds(cpu)));
+            object.milliseconds("cpu_ms", cpu);
         }
         object.optional("user_agent", self.user_agent);
-        object.raw("revision", format_args!("{}", self.revision));
+        object.number("revision", self.revision);
         line.extend_from_slice(b"}\n");
     }
-}
-
-fn milliseconds(span: Duration) -> f64 {
-    span.as_secs_f64() * 1e3
 }
 
 /// Writes the members of one JSON object; the caller closes it.
@@ -156,6 +152,22 @@ impl JsonLine<'_> {
         self.key(key);
         // Writing to memory cannot fail.
         let _ = Utf8(self.line).write_fmt(value);
+    }
+
+    fn number(&mut self, key: &str, number: u64) {
+        self.key(key);
+        self.line.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    /// Milliseconds with three decimals, without the detour through floating point.
+    fn milliseconds(&mut self, key: &str, span: Duration) {
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        self.number(key, micros / 1000);
+        let decimals = micros % 1000;
+        self.line.push(b'.');
+        for digit in [decimals / 100, decimals / 10 % 10, decimals % 10] {
+            self.line.push(b"0123456789"[usize::try_from(digit).unwrap_or(0)]);
+        }
     }
 
     fn text(&mut self, key: &str, text: &str) {
@@ -244,6 +256,7 @@ mod tests {
         assert_eq!(value["time"], "1970-01-01T00:00:00.000000Z");
         assert_eq!(value["code"], "backend_unreachable");
         assert_eq!(value["duration_ms"], 1.5);
+        assert!(String::from_utf8_lossy(&line).contains("\"duration_ms\":1.500,"));
         assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
     }
 }

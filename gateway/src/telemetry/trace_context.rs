@@ -1,11 +1,12 @@
 //! Request ids and the W3C trace context (Trace Context level 1, `traceparent`).
 
-use http::HeaderMap;
+use crate::request::field::{TRACEPARENT, X_REQUEST_ID};
+use http::{HeaderMap, HeaderValue};
 use std::fmt;
 
 /// The id of one request, in logs, in the answer (`X-Request-Id`) and on the way to the backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(String);
+pub struct RequestId(HeaderValue);
 
 /// A client's own id is kept up to this length; longer ones only fill logs.
 const LONGEST_REQUEST_ID: usize = 128;
@@ -14,24 +15,31 @@ impl RequestId {
     /// The client's `X-Request-Id` if it is harmless (letters, digits, `-_.:`), else a new random one.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
-        let harmless = |id: &&str| {
+        let harmless = |id: &&HeaderValue| {
             (1..=LONGEST_REQUEST_ID).contains(&id.len())
-                && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+                && id.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte))
         };
-        Self(given.filter(harmless).map_or_else(|| format!("{:032x}", rand::random::<u128>()), str::to_owned))
+        let given = headers.get(X_REQUEST_ID).filter(harmless);
+        Self(given.cloned().unwrap_or_else(|| hex_field(&hex::<16, 32>(rand::random::<u128>().to_be_bytes()))))
     }
 
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        // It is ASCII by construction.
+        self.0.to_str().unwrap_or_default()
+    }
+
+    /// The id as a field value; a copy of it costs no allocation.
+    #[must_use]
+    pub fn as_field(&self) -> &HeaderValue {
         &self.0
     }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -48,7 +56,7 @@ impl TraceContext {
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let span_id = rand::random::<u64>() | 1;
-        let mut values = headers.get_all("traceparent").iter();
+        let mut values = headers.get_all(TRACEPARENT).iter();
         let parent = match (values.next(), values.next()) {
             (Some(value), None) => value.to_str().ok().and_then(parse_traceparent),
             _ => None,
@@ -61,8 +69,12 @@ impl TraceContext {
 
     /// The `traceparent` for what this request calls.
     #[must_use]
-    pub fn traceparent(&self) -> String {
-        format!("00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.sampled))
+    pub fn traceparent(&self) -> HeaderValue {
+        let mut text = *b"00-................................-................-00";
+        text[3..35].copy_from_slice(&hex::<16, 32>(self.trace_id.to_be_bytes()));
+        text[36..52].copy_from_slice(&hex::<8, 16>(self.span_id.to_be_bytes()));
+        text[54] = b'0' + u8::from(self.sampled);
+        hex_field(&text)
     }
 
     /// The trace id, 32 hexadecimal digits when printed.
@@ -72,11 +84,28 @@ impl TraceContext {
     }
 }
 
+/// Bytes as lower-case hexadecimal digits; `TEXT` is twice `BYTES`.
+fn hex<const BYTES: usize, const TEXT: usize>(bytes: [u8; BYTES]) -> [u8; TEXT] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [b'0'; TEXT];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    text
+}
+
+/// Digits and hyphens as a field value.
+fn hex_field(text: &[u8]) -> HeaderValue {
+    HeaderValue::from_bytes(text).unwrap_or_else(|_never| HeaderValue::from_static("0"))
+}
+
 struct Hex32(u128);
 
 impl fmt::Display for Hex32 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        let text = hex::<16, 32>(self.0.to_be_bytes());
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -113,8 +142,11 @@ mod tests {
         headers.insert("traceparent", text.parse().expect("header value"));
         let trace = TraceContext::of(&headers);
         assert_eq!(trace.trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
-        assert!(trace.traceparent().ends_with("-01"));
-        assert!(!trace.traceparent().contains("00f067aa0ba902b7"));
+        let own = trace.traceparent();
+        let own = own.to_str().expect("ASCII");
+        assert!(own.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && own.ends_with("-01"), "{own}");
+        assert!(!own.contains("00f067aa0ba902b7"));
+        assert!(parse_traceparent(own).is_some(), "{own}");
     }
 
     #[test]
