@@ -6,7 +6,9 @@ SHELL := /bin/bash
 .ONESHELL:
 .PHONY: help run test build clean packages rust tools venv
 
-PYTHON ?= python3
+# FrameX needs Python 3.11 or newer.
+PYTHON ?= $(firstword $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name; done) python3.11)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 help: ## Say what can be made.
@@ -36,8 +38,8 @@ packages:
 	need() { local packages=$$1; shift; "$$@" >/dev/null 2>&1 </dev/null || missing+=($$packages); }
 	need 'gcc libc6-dev' bash -c 'echo "#include <stdio.h>" | cc -E -'
 	need cmake cmake --version
-	need python3 $(PYTHON) --version
-	need python3-venv $(PYTHON) -c 'import ensurepip, venv'
+	need $(PYTHON) $(PYTHON) --version
+	need $(PYTHON)-venv $(PYTHON) -c 'import ensurepip, venv'
 	need curl curl --version
 	[ $${#missing[@]} = 0 ] && exit 0
 	echo "Installing $${missing[*]}"
@@ -50,7 +52,7 @@ rust:
 
 tools: rust
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
-	command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
+	command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest --version 0.9.143
 
 venv: .venv/installed
 

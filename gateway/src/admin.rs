@@ -74,9 +74,16 @@ impl ServeHttp for Admin {
 
 impl Admin {
     fn metrics(&self) -> Response<Vec<u8>> {
-        for plugin in self.snapshot.load().namespaces.values().flat_map(|part| part.plugins.values()) {
+        let snapshot = self.snapshot.load();
+        for plugin in snapshot.namespaces.values().flat_map(|part| part.plugins.values()) {
             plugin.tell_metrics();
         }
+        let clusters = snapshot.namespaces.iter().flat_map(|(namespace, part)| {
+            part.clusters.iter().map(move |(backend, cluster)| (namespace.as_str(), backend.as_str(), cluster))
+        });
+        self.metrics.set_endpoint_health(clusters.flat_map(|(namespace, backend, cluster)| {
+            cluster.health().into_iter().map(move |(endpoint, healthy)| (namespace, backend, endpoint, healthy))
+        }));
         self.metrics.set_access_log_dropped(self.access_log.dropped());
         respond(StatusCode::OK, self.metrics.content_type(), self.metrics.expose())
     }

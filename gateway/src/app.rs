@@ -2,6 +2,7 @@
 
 mod certificates;
 mod control;
+mod file_limit;
 mod listen;
 mod logging;
 mod prebound;
@@ -12,7 +13,7 @@ use crate::lifecycle::Lifecycle;
 use crate::proxy::{Edge, EdgeLimits, GatewayProxy, Shared};
 use crate::reload::{StartError, Worker};
 use crate::snapshot::Compiler;
-use crate::telemetry::{AccessLog, Metrics};
+use crate::telemetry::{AccessLog, BackendKind, Metrics};
 use control::{Control, StopSignal};
 use framex_plugin_host::component::{ComponentHost, HostSettings};
 use listen::{Bound, BoundListeners};
@@ -72,6 +73,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::default();
     let access_log = Arc::new(open_access_log(&gateway)?);
 
+    file_limit::raise(gateway.connections.connections);
     let bound = BoundListeners::bind(&gateway)?;
     let compiler = Compiler::new(component_host(&gateway)?, metrics.clone());
     let tasks = TaskTracker::new();
@@ -84,6 +86,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         metrics: metrics.clone(),
         access_log: access_log.clone(),
         lifecycle: lifecycle.clone(),
+        unrouted: metrics.route("", "", BackendKind::None),
     };
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&gateway));
     server.bootstrap();

@@ -32,6 +32,7 @@ mod units;
 
 pub use backend::{Backend, BackendTls, Endpoint, Health, HostHeader, NetworkKind, Protocol, Timeouts};
 pub use gateway::{AccessLog, Components, Gateway};
+pub(crate) use grant::lies_in;
 pub use grant::{Grant, Grants};
 pub use invoke::Invoke;
 pub use issuer::{Issuer, Keys};

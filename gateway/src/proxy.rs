@@ -21,7 +21,7 @@ pub use edge::{Edge, EdgeLimits};
 use crate::lifecycle::Lifecycle;
 use crate::rejection::{Reason, Rejection};
 use crate::snapshot::{Snapshot, Target};
-use crate::telemetry::{AccessLog, Metrics};
+use crate::telemetry::{AccessLog, Metrics, RouteMetrics};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -52,6 +52,8 @@ pub struct Shared {
     pub access_log: Arc<AccessLog>,
     /// What the process is doing.
     pub lifecycle: Lifecycle,
+    /// Counts the requests that have no route.
+    pub unrouted: RouteMetrics,
 }
 
 /// The gateway as a Pingora proxy.
@@ -108,10 +110,37 @@ impl GatewayProxy {
             // Where a message that is not understood ends is not known either (RFC 9112 §6.3).
             session.set_keepalive(None);
         }
-        let written = reply::write(session, context, &rejection).await;
+        let written = refuse_in_full(session, context, &rejection).await;
         context.rejection = Some(rejection);
         written.map(|()| Verdict::Answered).map_err(Error::into_down)
     }
+}
+
+/// Writes a refusal and reads what the client is still sending, within bounds: closing a connection with unread bytes
+/// resets it, and the client would lose the answer.
+async fn refuse_in_full(session: &mut Session, context: &mut RequestContext, rejection: &Rejection) -> Result<()> {
+    reply::write(session, context, rejection).await?;
+    context.answered = Some(context.started.elapsed());
+    if context.bytes_in == 0 && expects_continue(session.req_header()) {
+        // The client waits with its body and, having its answer, may never send it; it may also send it all the same. So
+        // what comes next on the connection is not known.
+        session.set_keepalive(None);
+        return Ok(());
+    }
+    // A body that does not come is no failure of an answer that was given.
+    if session.downstream_session.drain_request_body().await.is_err() {
+        session.set_keepalive(None);
+    }
+    Ok(())
+}
+
+/// Whether the client sends its body only when it is told to (RFC 9110 §10.1.1).
+fn expects_continue(request: &RequestHeader) -> bool {
+    request.version == Version::HTTP_11
+        && request
+            .headers
+            .get(header::EXPECT)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 #[async_trait]
@@ -188,7 +217,7 @@ impl ProxyHttp for GatewayProxy {
         context: &mut RequestContext,
     ) -> Result<()> {
         if let Some(cluster) = context.cluster() {
-            cluster.metrics.connected(reused);
+            context.upstream_in_use = Some(cluster.metrics.connected(reused));
         }
         context.upstream_socket = Some(fd);
         Ok(())
@@ -240,6 +269,10 @@ impl ProxyHttp for GatewayProxy {
             return Ok(());
         }
         context.answer_began(answer);
+        if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+            // What follows is no body: both sides may be silent for as long as the route says.
+            session.set_read_timeout(context.longest_silence());
+        }
         // Pingora 0.9.1 would send chunks to a client that does not know them.
         if session.req_header().version == Version::HTTP_10 && answer.headers.contains_key(header::TRANSFER_ENCODING) {
             answer.remove_header(&header::TRANSFER_ENCODING);
@@ -302,7 +335,7 @@ impl ProxyHttp for GatewayProxy {
             // The backend's half of the exchange is in an unknown state, and perhaps the client's too.
             session.set_keepalive(None);
             // A client that went away in this moment is noticed by the connection itself.
-            let _ = reply::write(session, context, &rejection).await;
+            let _ = refuse_in_full(session, context, &rejection).await;
         }
         context.rejection = Some(rejection);
         FailToProxy { error_code: status, can_reuse_downstream: false }

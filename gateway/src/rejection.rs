@@ -52,6 +52,8 @@ reasons! {
     NamespaceForbidden => 403, "namespace_forbidden", "The token does not grant this namespace";
     /// The token is good but lacks a claim that the route asks for.
     ClaimForbidden => 403, "claim_forbidden", "The token lacks a claim that this route needs";
+    /// The request would call Python functions of a FrameX instance by name, objects of any class included.
+    FunctionForbidden => 403, "function_forbidden", "Functions of the FrameX instance cannot be called";
     /// Nothing is routed at this host and path.
     RouteNotFound => 404, "route_not_found", "No route matches the request";
     /// The path is routed, but not for this method.

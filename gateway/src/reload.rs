@@ -12,7 +12,7 @@ pub use watch::watch;
 
 use crate::backends::Cluster;
 use crate::config::{self, Problem};
-use crate::snapshot::{Compiled, Compiler, Snapshot};
+use crate::snapshot::{Compiled, Compiler, NamespacePart, Snapshot};
 use crate::telemetry::{Metrics, ReloadOutcome};
 use arc_swap::ArcSwap;
 use serde::Serialize;
@@ -273,6 +273,20 @@ fn tell_namespaces(metrics: &Metrics, before: Option<&Snapshot>, now: &Snapshot)
     for (_, route) in before.routes_in_order() {
         if !kept.contains(&key(route)) {
             metrics.forget_route(&route.namespace, &route.name, route.target.kind());
+        }
+    }
+    for (namespace, part) in &before.namespaces {
+        let still = now.namespaces.get(namespace);
+        let has_left = |name: &&String, is_still: &dyn Fn(&NamespacePart, &str) -> bool| {
+            !still.is_some_and(|part| is_still(part, name.as_str()))
+        };
+        for backend in
+            part.clusters.keys().filter(|name| has_left(name, &|part, name| part.clusters.contains_key(name)))
+        {
+            metrics.forget_upstream(namespace, backend);
+        }
+        for plugin in part.plugins.keys().filter(|name| has_left(name, &|part, name| part.plugins.contains_key(name))) {
+            metrics.forget_plugin(namespace, plugin);
         }
     }
 }

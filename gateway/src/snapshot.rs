@@ -13,7 +13,7 @@ pub use part::NamespacePart;
 pub use route::{AdmissionGuards, Route, Target, Traffic};
 
 use crate::access::TokenCache;
-use crate::config::{Gateway, Grants};
+use crate::config::{Gateway, Grants, lies_in};
 use crate::request::RequestView;
 use crate::router::{Lookup, RouteTable};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub broken: BTreeSet<String>,
     pub(crate) table: RouteTable,
     pub(crate) routes: Vec<Arc<Route>>,
+    /// Path prefixes inside those of other namespaces, with their owners; nearly always none.
+    pub(crate) nested_grants: Vec<(String, String)>,
     tokens_fingerprint: tokens::Fingerprint,
 }
 
@@ -55,19 +57,41 @@ impl Snapshot {
     #[must_use]
     pub fn route(&self, request: &RequestView<'_>) -> Routed<'_> {
         match self.table.find(request) {
+            Lookup::Found(found) if self.reaches_into_another(found.route, request.path) => {
+                self.nothing_routed(request)
+            }
             Lookup::Found(found) => Routed::Route(&self.routes[found.route]),
             Lookup::MethodNotAllowed(methods) => Routed::MethodNotAllowed(methods.allow()),
-            Lookup::NotFound => match self.silent_owner(request) {
-                Some(namespace) => Routed::Unavailable(namespace),
-                None => Routed::NotFound,
-            },
+            Lookup::NotFound => self.nothing_routed(request),
         }
     }
 
-    /// The namespace that owns the path and has a broken file and no last good part.
+    /// Whether a route takes a path that belongs to a namespace inside its own: its pattern matches, but the path is not
+    /// its own. Routes on a host of their own may take any path.
+    fn reaches_into_another(&self, route: usize, path: &str) -> bool {
+        let owner = self.nested_grants.iter().find(|(prefix, _)| lies_in(path, prefix));
+        owner.is_some_and(|(_, owner)| {
+            self.table.routes()[route].hosts.is_empty() && *self.routes[route].namespace != **owner
+        })
+    }
+
+    fn nothing_routed(&self, request: &RequestView<'_>) -> Routed<'_> {
+        match self.silent_owner(request) {
+            Some(namespace) => Routed::Unavailable(namespace),
+            None => Routed::NotFound,
+        }
+    }
+
+    /// The namespace that owns the place and has a broken file and no last good part.
     fn silent_owner(&self, request: &RequestView<'_>) -> Option<&str> {
-        let owner = self.grants().owner_of_path(request.path)?;
-        (self.broken.contains(owner) && !self.namespaces.contains_key(owner)).then_some(owner)
+        let mut silent = self.broken.iter().filter(|name| !self.namespaces.contains_key(*name)).peekable();
+        silent.peek()?;
+        let owner = self.grants().owner_of_path(request.path);
+        let owns = |name: &&String| {
+            owner == Some(name.as_str())
+                || (!request.host.is_empty() && self.grants().of(name).covers_host(request.host))
+        };
+        silent.find(owns).map(String::as_str)
     }
 
     /// Who owns what.

@@ -10,5 +10,5 @@ mod trace_context;
 
 pub use access_log::AccessLog;
 pub use call_record::{BackendKind, CallRecord};
-pub use metrics::{CallInFlight, Metrics, PluginGauges, ReloadOutcome, RouteMetrics, UpstreamMetrics};
+pub use metrics::{CallInFlight, Metrics, PluginMetrics, ReloadOutcome, RouteMetrics, UpstreamInUse, UpstreamMetrics};
 pub use trace_context::{RequestId, TraceContext};

@@ -74,14 +74,12 @@ impl Cluster {
             backends.set_health_check(Box::new(EndpointHealthCheck {
                 health: health.clone(),
                 endpoints: endpoints.clone(),
-                metrics: metrics.clone(),
                 cluster: format!("{namespace}/{}", config.name),
             }));
         }
         let balancer = LoadBalancer::from_backends(backends);
         let key_field = key_field(&config.kind);
         let cluster = Self { config: config.clone(), metrics, key_field, fingerprint, builder, endpoints, balancer };
-        cluster.tell_metrics(&[]);
         // `Membership` never waits, so the first update is done when it returns.
         let _ = futures_util::FutureExt::now_or_never(cluster.balancer.update());
         cluster
@@ -200,19 +198,8 @@ impl Cluster {
             return;
         }
         self.endpoints.store(Arc::new(resolved));
-        self.tell_metrics(&old);
         if let Err(error) = self.balancer.update().await {
             tracing::error!(cluster = %self.config.name, %error, "cannot take over the endpoints found");
-        }
-    }
-
-    fn tell_metrics(&self, old: &[PickedEndpoint]) {
-        let endpoints = self.endpoints.load();
-        for gone in old.iter().filter(|old| endpoints.iter().all(|endpoint| endpoint.label != old.label)) {
-            self.metrics.forget_endpoint(&gone.label);
-        }
-        for endpoint in endpoints.iter() {
-            self.metrics.set_healthy(&endpoint.label, true);
         }
     }
 }
@@ -223,14 +210,6 @@ fn key_field(kind: &NetworkKind) -> Option<HeaderValue> {
     let mut field = HeaderValue::from_str(key.reveal()).ok()?;
     field.set_sensitive(true);
     Some(field)
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        for endpoint in self.endpoints.load().iter() {
-            self.metrics.forget_endpoint(&endpoint.label);
-        }
-    }
 }
 
 fn resolve_all(

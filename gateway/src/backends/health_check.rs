@@ -2,7 +2,6 @@
 
 use super::peer::EndpointPeer;
 use crate::config::Health;
-use crate::telemetry::UpstreamMetrics;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pingora_core::upstreams::peer::Peer;
@@ -15,7 +14,6 @@ use std::sync::Arc;
 pub(super) struct EndpointHealthCheck {
     pub(super) health: Health,
     pub(super) endpoints: Arc<ArcSwap<Vec<Arc<EndpointPeer>>>>,
-    pub(super) metrics: UpstreamMetrics,
     pub(super) cluster: String,
 }
 
@@ -71,7 +69,6 @@ impl HealthCheck for EndpointHealthCheck {
 
     async fn health_status_change(&self, member: &Member, healthy: bool) {
         let Some(endpoint) = self.endpoint(member) else { return };
-        self.metrics.set_healthy(&endpoint.label, healthy);
         let (cluster, endpoint) = (&self.cluster, &endpoint.label);
         if healthy {
             tracing::info!(%cluster, %endpoint, "endpoint is healthy again");

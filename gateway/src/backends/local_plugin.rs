@@ -1,7 +1,7 @@
 //! A plugin in the process: a component with its limits, and what was told to the metrics of it.
 
 use crate::config;
-use crate::telemetry::PluginGauges;
+use crate::telemetry::PluginMetrics;
 use framex_plugin_host::CallErrorKind;
 use framex_plugin_host::component::{Component, ComponentHost, ComponentLimits, ComponentStats, LoadError};
 use sha2::{Digest, Sha256};
@@ -16,7 +16,7 @@ pub struct LocalPlugin {
     /// The loaded component.
     pub component: Component,
     digest: [u8; 32],
-    gauges: PluginGauges,
+    metrics: PluginMetrics,
     /// What the metrics have been told already.
     told: Mutex<Told>,
 }
@@ -57,7 +57,7 @@ impl LocalPlugin {
         namespace: &str,
         config: &config::Plugin,
         host: &ComponentHost,
-        gauges: PluginGauges,
+        metrics: PluginMetrics,
         previous: Option<&std::sync::Arc<Self>>,
     ) -> Result<std::sync::Arc<Self>, PluginLoadError> {
         let path = || config.component.clone();
@@ -76,7 +76,7 @@ impl LocalPlugin {
         let name = format!("{namespace}/{}", config.name);
         let component =
             host.load(&name, &wasm, &limits).map_err(|source| PluginLoadError::Load { path: path(), source })?;
-        Ok(std::sync::Arc::new(Self { config: config.clone(), component, digest, gauges, told: Mutex::default() }))
+        Ok(std::sync::Arc::new(Self { config: config.clone(), component, digest, metrics, told: Mutex::default() }))
     }
 
     /// Brings the metrics up to date.
@@ -87,14 +87,14 @@ impl LocalPlugin {
         for kind in CallErrorKind::ALL {
             let errors = now.errors(kind);
             failed += errors;
-            self.gauges.add_calls(kind.as_str(), errors.saturating_sub(told.stats.errors(kind)));
+            self.metrics.add_failed(kind, errors.saturating_sub(told.stats.errors(kind)));
         }
         // The counters are read one after the other, so this sum may run a moment behind; it is only ever told upwards.
         let ok = now.calls.saturating_sub(now.in_flight + failed + now.cancelled).max(told.ok);
-        self.gauges.add_calls("ok", ok - told.ok);
-        self.gauges.add_calls("cancelled", now.cancelled.saturating_sub(told.stats.cancelled));
-        self.gauges.add_cpu(now.cpu.saturating_sub(told.stats.cpu));
-        self.gauges.set_current(now.in_flight, now.peak_memory);
+        self.metrics.add_ok(ok - told.ok);
+        self.metrics.add_cancelled(now.cancelled.saturating_sub(told.stats.cancelled));
+        self.metrics.add_cpu(now.cpu.saturating_sub(told.stats.cpu));
+        self.metrics.set_current(now.in_flight, now.peak_memory);
         *told = Told { stats: now, ok };
     }
 

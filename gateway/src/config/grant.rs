@@ -70,12 +70,26 @@ impl Grants {
         self.by_namespace
             .iter()
             .flat_map(|(namespace, grant)| grant.paths.iter().map(move |prefix| (namespace, prefix)))
-            .filter(|(_, prefix)| {
-                let bare = prefix.trim_end_matches('/');
-                pattern.starts_with(prefix.as_str()) || (!bare.is_empty() && pattern == bare)
-            })
+            .filter(|(_, prefix)| lies_in(pattern, prefix))
             .max_by_key(|(_, prefix)| prefix.len())
             .map(|(namespace, _)| namespace.as_str())
+    }
+
+    /// The path prefixes that lie inside a prefix of another namespace, the longest first, with their owners. Patterns of
+    /// the outer namespace may match paths in there that are not its own.
+    #[must_use]
+    pub fn nested(&self) -> Vec<(String, String)> {
+        let owned = || {
+            let of = |(namespace, grant): (&'_ String, &'_ Grant)| {
+                grant.paths.iter().map(|prefix| (prefix.clone(), namespace.clone())).collect::<Vec<_>>()
+            };
+            self.by_namespace.iter().flat_map(of)
+        };
+        let mut nested: Vec<(String, String)> = owned()
+            .filter(|(prefix, owner)| owned().any(|(outer, other)| other != *owner && prefix.starts_with(&outer)))
+            .collect();
+        nested.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        nested
     }
 
     /// Adds the default grant of a namespace that the platform team did not mention.
@@ -97,6 +111,12 @@ impl Grants {
         self.by_namespace.insert(namespace.to_owned(), grant);
         Ok(())
     }
+}
+
+/// Whether a path, or a pattern, begins with `prefix`. The prefix without its last `/` is inside, too.
+pub(crate) fn lies_in(path: &str, prefix: &str) -> bool {
+    let bare = prefix.trim_end_matches('/');
+    path.starts_with(prefix) || (!bare.is_empty() && path == bare)
 }
 
 /// Validates all grants together: no two namespaces may own the same place.
@@ -197,6 +217,16 @@ mod tests {
         assert_eq!(grants.owner_of_path("/anything/else"), Some("legacy"));
         assert_eq!(grants.admit("audio"), Ok(()));
         assert_eq!(grants.owner_of_path("/api/v1/audio/x"), Some("audio"));
+    }
+
+    #[test]
+    fn grants_inside_of_others_are_known_the_deepest_first() {
+        let nested =
+            |grants: Grants| -> Vec<String> { grants.nested().into_iter().map(|(prefix, _)| prefix).collect() };
+        assert_eq!(nested(grants(&[("legacy", &["/old/"]), ("vision", &["/api/v1/vision/"])])), [""; 0]);
+        let deep = grants(&[("legacy", &["/"]), ("vision", &["/v/"]), ("pro", &["/v/pro/"])]);
+        assert_eq!(nested(deep), ["/v/pro/", "/v/"]);
+        assert_eq!(nested(grants(&[("one", &["/a/", "/a/b/"])])), [""; 0]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::identity::Identity;
 use crate::lifecycle::RunningRequest;
 use crate::rejection::{Reason, Rejection};
 use crate::snapshot::{AdmissionGuards, Route, Snapshot, Target};
-use crate::telemetry::{CallInFlight, RequestId, TraceContext};
+use crate::telemetry::{CallInFlight, RequestId, TraceContext, UpstreamInUse};
 use framex_plugin_host::CallUsage;
 use http::header;
 use pingora_http::ResponseHeader;
@@ -39,11 +39,14 @@ pub struct RequestContext {
     pub(super) tried: Vec<SocketAddr>,
     pub(super) attempts: u32,
     pub(super) upstream_socket: Option<RawFd>,
+    pub(super) upstream_in_use: Option<UpstreamInUse>,
     /// Whether the backend's answer is one after which its connection is not used again.
     pub(super) is_last_on_connection: bool,
     pub(super) body_forwarded: bool,
     pub(super) bytes_in: u64,
     pub(super) first_byte: Option<Duration>,
+    /// When the gateway's own answer was written; what the client sends after that is only thrown away.
+    pub(super) answered: Option<Duration>,
     pub(super) streamed: bool,
     pub(super) usage: Option<Arc<CallUsage>>,
     pub(super) guards: AdmissionGuards,
@@ -69,10 +72,12 @@ impl RequestContext {
             tried: Vec::new(),
             attempts: 0,
             upstream_socket: None,
+            upstream_in_use: None,
             is_last_on_connection: false,
             body_forwarded: false,
             bytes_in: 0,
             first_byte: None,
+            answered: None,
             streamed: false,
             usage: None,
             guards: [None, None],
@@ -87,6 +92,12 @@ impl RequestContext {
             Target::Cluster(cluster) => Some(cluster),
             Target::Plugin(_) => None,
         }
+    }
+
+    /// How long the backend may be silent.
+    pub(super) fn longest_silence(&self) -> Option<Duration> {
+        let of_route = self.route.as_ref().and_then(|route| route.timeout);
+        of_route.or_else(|| self.cluster().map(|cluster| cluster.config.timeouts.silence))
     }
 
     pub(super) fn request_id(&self) -> Option<&str> {

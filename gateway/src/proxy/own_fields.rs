@@ -1,7 +1,7 @@
 //! The fields by which the gateway tells a backend or plugin about a request: whose it is, and which.
 
 use super::context::RequestContext;
-use crate::request::field::{TRACEPARENT, X_FRAMEX_NAMESPACE, X_FRAMEX_SUBJECT, X_REQUEST_ID};
+use crate::request::field::{TRACEPARENT, TRACESTATE, X_FRAMEX_NAMESPACE, X_FRAMEX_SUBJECT, X_REQUEST_ID};
 use crate::snapshot::Route;
 use http::HeaderMap;
 
@@ -14,5 +14,8 @@ pub(super) fn set_own_fields(fields: &mut HeaderMap, context: &RequestContext, r
     if let Some((id, trace)) = &context.ids {
         fields.insert(X_REQUEST_ID, id.as_field().clone());
         fields.insert(TRACEPARENT, trace.traceparent());
+        if trace.is_new() {
+            fields.remove(TRACESTATE);
+        }
     }
 }

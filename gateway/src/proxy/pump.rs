@@ -4,6 +4,7 @@
 //! plugin. A client that goes away ends the plugin's work: everything of the call is dropped with this future.
 
 use super::context::RequestContext;
+use super::expects_continue;
 use super::own_fields::set_own_fields;
 use super::reply::edit_answer;
 use crate::backends::LocalPlugin;
@@ -13,7 +14,7 @@ use crate::snapshot::Route;
 use bytes::Bytes;
 use framex_plugin_host::{Body, BodyError, CallContext, CallError, empty_body};
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use pingora_error::{Error, Result};
@@ -138,11 +139,7 @@ struct Upload {
 
 impl Upload {
     fn new(session: &Session, feed: Option<Feed>) -> Self {
-        let request = session.req_header();
-        let expect = request.headers.get(header::EXPECT).map(HeaderValue::as_bytes);
-        let expects_continue = feed.is_some()
-            && request.version == Version::HTTP_11
-            && expect.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
+        let expects_continue = feed.is_some() && expects_continue(session.req_header());
         Self { feed, waiting: None, expects_continue }
     }
 

@@ -36,7 +36,7 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
         status: status(session, reason),
         reason,
         note: context.rejection.as_ref().map(|rejection| &*rejection.note),
-        duration: context.started.elapsed(),
+        duration: context.answered.unwrap_or_else(|| context.started.elapsed()),
         first_byte: context.first_byte,
         bytes_in: context.bytes_in,
         bytes_out: u64::try_from(session.body_bytes_sent()).unwrap_or(u64::MAX),
@@ -45,9 +45,7 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
         user_agent: request.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()),
         revision: context.snapshot.revision,
     };
-    if let Some(route) = route {
-        route.metrics.record(&record);
-    }
+    route.map_or(&shared.unrouted, |route| &route.metrics).record(&record);
     if let Some(reason) = reason {
         shared.metrics.rejected(record.namespace.unwrap_or_default(), reason);
         if reason == Reason::Internal {

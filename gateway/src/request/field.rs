@@ -11,6 +11,8 @@ pub const X_FRAMEX_NAMESPACE: HeaderName = HeaderName::from_static("x-framex-nam
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The place of a request in a distributed trace (W3C Trace Context).
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What tracing systems add to [`TRACEPARENT`].
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The client's address.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// `http` or `https`, as the client spoke it.

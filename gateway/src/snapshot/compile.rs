@@ -69,6 +69,7 @@ impl Compiler {
             Ok((table, routes)) => Compiled {
                 snapshot: Some(Snapshot {
                     revision: previous.map_or(0, |previous| previous.revision) + 1,
+                    nested_grants: config.grants.nested(),
                     gateway: Arc::new(config),
                     tokens,
                     namespaces: parts,

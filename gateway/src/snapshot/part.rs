@@ -268,8 +268,8 @@ fn compile_plugins(
             continue;
         }
         let old = previous.and_then(|part| part.plugins.get(&plugin.name));
-        let gauges = workshop.metrics.plugin(&config.name, &plugin.name);
-        match LocalPlugin::load(&config.name, plugin, workshop.host, gauges, old) {
+        let metrics = workshop.metrics.plugin(&config.name, &plugin.name);
+        match LocalPlugin::load(&config.name, plugin, workshop.host, metrics, old) {
             Ok(loaded) => {
                 plugins.insert(plugin.name.clone(), loaded);
             }

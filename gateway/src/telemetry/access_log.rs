@@ -17,6 +17,9 @@ const LARGEST_BACKLOG: usize = 8 << 20;
 /// How long lines gather before a write: one system call for many requests.
 const GATHER: Duration = Duration::from_millis(20);
 
+/// How long the last lines may take to be written.
+const LONGEST_FINISH: Duration = Duration::from_secs(2);
+
 /// The access log. Dropping it writes what is left.
 #[derive(Debug)]
 pub struct AccessLog {
@@ -118,8 +121,11 @@ impl AccessLog {
         drop(shared.lock());
         shared.filled.notify_one();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            let _ = writer.join();
+        let Some(writer) = writer else { return };
+        let give_up = std::time::Instant::now() + LONGEST_FINISH;
+        // A reader of standard output that stopped reading must not keep the process from ending.
+        while !writer.is_finished() && std::time::Instant::now() < give_up {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }

@@ -1,14 +1,22 @@
 //! Every metric of the gateway, declared once.
 //!
 //! All names begin with `framex_gateway_`. Times are seconds, sizes bytes. Handles are resolved when a configuration
-//! is compiled, so that a request touches only atomics; series of routes that left the configuration are removed.
+//! is compiled or a series is first needed, so that a request touches only atomics; series of what left the configuration
+//! are removed.
 
-use super::{BackendKind, CallRecord};
+mod plugin_metrics;
+mod route_metrics;
+mod upstream_metrics;
+
+pub use plugin_metrics::PluginMetrics;
+pub use route_metrics::{CallInFlight, RouteMetrics};
+pub use upstream_metrics::{UpstreamInUse, UpstreamMetrics};
+
 use crate::rejection::Reason;
 use prometheus::core::Collector;
 use prometheus::{
-    Counter, CounterVec, Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    CounterVec, Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,9 +24,6 @@ use std::time::{Duration, SystemTime};
 /// From half a millisecond (a plugin) to five minutes (a long stream).
 const DURATION_BUCKETS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
-
-/// Status classes in the order of [`status_class`].
-const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 macro_rules! metrics {
     ($($name:ident: $kind:ident($metric:literal, [$($label:literal),*], $help:literal);)*) => {
@@ -49,16 +54,17 @@ macro_rules! metrics {
 }
 
 metrics! {
-    requests: IntCounterVec("requests_total", ["namespace", "route", "backend_kind", "status"], "Requests that ended, by the class of the status sent to the client");
-    duration: HistogramVec("request_duration_seconds", ["namespace", "route", "backend_kind"], "Time from the head of a request to the end of its answer");
-    first_byte: HistogramVec("first_byte_seconds", ["namespace", "route", "backend_kind"], "Time from the head of a request to the head of its answer");
-    in_flight: IntGaugeVec("requests_in_flight", ["namespace", "route"], "Requests that are being answered");
-    bytes_in: IntCounterVec("request_body_bytes_total", ["namespace", "route"], "Bytes of request bodies received");
-    bytes_out: IntCounterVec("response_body_bytes_total", ["namespace", "route"], "Bytes of answers' bodies sent");
+    requests: IntCounterVec("requests_total", ["namespace", "route", "backend_kind", "status"], "Requests that ended, by the class of the status sent to the client; namespace and route are empty where no route was found");
+    duration: HistogramVec("request_duration_seconds", ["namespace", "route", "backend_kind", "status"], "Time from the head of a request to the end of its answer");
+    first_byte: HistogramVec("first_byte_seconds", ["namespace", "route", "backend_kind"], "Time from the head of a request to the head of its answer, of answers that are streams");
+    in_flight: IntGaugeVec("requests_in_flight", ["namespace", "route", "backend_kind"], "Requests that are being answered");
+    bytes_in: IntCounterVec("request_body_bytes_total", ["namespace", "route", "backend_kind", "status"], "Bytes of request bodies received");
+    bytes_out: IntCounterVec("response_body_bytes_total", ["namespace", "route", "backend_kind", "status"], "Bytes of answers' bodies sent");
     rejections: IntCounterVec("rejections_total", ["namespace", "code"], "Requests that the gateway itself answered or cut, by code; the namespace is empty where no route was found");
     connections: IntGauge("client_connections", [], "Open client connections");
     connections_refused: IntCounter("client_connections_refused_total", [], "Client connections closed at once because of the connection limit");
     upstream_connections: IntCounterVec("upstream_connections_total", ["namespace", "backend", "state"], "Connections to a backend taken for a request: new or reused");
+    upstream_in_use: IntGaugeVec("upstream_connections_in_use", ["namespace", "backend"], "Connections to a backend that carry a request; over HTTP/2 several may share one");
     upstream_failures: IntCounterVec("upstream_connect_failures_total", ["namespace", "backend"], "Connections to a backend that could not be made");
     upstream_healthy: IntGaugeVec("upstream_endpoint_healthy", ["namespace", "backend", "endpoint"], "1 while the endpoint is healthy, 0 while it is not");
     plugin_calls: IntCounterVec("plugin_calls_total", ["namespace", "plugin", "outcome"], "Calls of a plugin by outcome: ok or the reason of the failure");
@@ -176,59 +182,11 @@ impl Metrics {
         "text/plain; version=0.0.4; charset=utf-8"
     }
 
-    /// The handles of one route.
-    #[must_use]
-    pub fn route(&self, namespace: &str, route: &str, kind: BackendKind) -> RouteMetrics {
-        let labels = [namespace, route, kind.label()];
-        RouteMetrics {
-            requests: STATUS_CLASSES
-                .map(|class| self.requests.with_label_values(&[namespace, route, kind.label(), class])),
-            duration: self.duration.with_label_values(&labels),
-            first_byte: self.first_byte.with_label_values(&labels),
-            in_flight: self.in_flight.with_label_values(&[namespace, route]),
-            bytes_in: self.bytes_in.with_label_values(&[namespace, route]),
-            bytes_out: self.bytes_out.with_label_values(&[namespace, route]),
-        }
-    }
-
-    /// Removes the series of a route that left the configuration.
-    pub fn forget_route(&self, namespace: &str, route: &str, kind: BackendKind) {
-        let labels = [namespace, route, kind.label()];
-        // A series that is not there needs no removing.
-        for class in STATUS_CLASSES {
-            let _ = self.requests.remove_label_values(&[namespace, route, kind.label(), class]);
-        }
-        let _ = self.duration.remove_label_values(&labels);
-        let _ = self.first_byte.remove_label_values(&labels);
-        for counter in [&self.bytes_in, &self.bytes_out] {
-            let _ = counter.remove_label_values(&[namespace, route]);
-        }
-        let _ = self.in_flight.remove_label_values(&[namespace, route]);
-    }
-
-    /// The handles of one network backend.
-    #[must_use]
-    pub fn upstream(&self, namespace: &str, backend: &str) -> UpstreamMetrics {
-        UpstreamMetrics {
-            new_connections: self.upstream_connections.with_label_values(&[namespace, backend, "new"]),
-            reused_connections: self.upstream_connections.with_label_values(&[namespace, backend, "reused"]),
-            connect_failures: self.upstream_failures.with_label_values(&[namespace, backend]),
-            healthy: self.upstream_healthy.clone(),
-            namespace: namespace.into(),
-            backend: backend.into(),
-        }
-    }
-
-    /// The handles of one plugin.
-    #[must_use]
-    pub fn plugin(&self, namespace: &str, plugin: &str) -> PluginGauges {
-        PluginGauges {
-            calls: self.plugin_calls.clone(),
-            cpu: self.plugin_cpu.with_label_values(&[namespace, plugin]),
-            in_flight: self.plugin_in_flight.with_label_values(&[namespace, plugin]),
-            memory: self.plugin_memory.with_label_values(&[namespace, plugin]),
-            namespace: namespace.into(),
-            plugin: plugin.into(),
+    /// Says of every endpoint of every backend whether it is healthy; whatever was said before is forgotten.
+    pub fn set_endpoint_health<'a>(&self, endpoints: impl Iterator<Item = (&'a str, &'a str, Arc<str>, bool)>) {
+        self.upstream_healthy.reset();
+        for (namespace, backend, endpoint, healthy) in endpoints {
+            self.upstream_healthy.with_label_values(&[namespace, backend, &*endpoint]).set(i64::from(healthy));
         }
     }
 
@@ -275,116 +233,6 @@ impl Metrics {
     }
 }
 
-/// The handles of one route.
-#[derive(Clone, Debug)]
-pub struct RouteMetrics {
-    requests: [IntCounter; 6],
-    duration: Histogram,
-    first_byte: Histogram,
-    in_flight: IntGauge,
-    bytes_in: IntCounter,
-    bytes_out: IntCounter,
-}
-
-impl RouteMetrics {
-    /// Counts a request that ended.
-    pub fn record(&self, record: &CallRecord<'_>) {
-        self.requests[status_class(record.status)].inc();
-        self.duration.observe(record.duration.as_secs_f64());
-        if let Some(first_byte) = record.first_byte {
-            self.first_byte.observe(first_byte.as_secs_f64());
-        }
-        self.bytes_in.inc_by(record.bytes_in);
-        self.bytes_out.inc_by(record.bytes_out);
-    }
-
-    /// Counts a request as running until the guard is dropped.
-    #[must_use]
-    pub fn enter(&self) -> CallInFlight {
-        self.in_flight.inc();
-        CallInFlight(self.in_flight.clone())
-    }
-}
-
-/// A running request.
-#[derive(Debug)]
-pub struct CallInFlight(IntGauge);
-
-impl Drop for CallInFlight {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
-fn status_class(status: u16) -> usize {
-    match status / 100 {
-        class @ 1..=5 => usize::from(class),
-        _ => 0,
-    }
-}
-
-/// The handles of one network backend.
-#[derive(Clone, Debug)]
-pub struct UpstreamMetrics {
-    new_connections: IntCounter,
-    reused_connections: IntCounter,
-    connect_failures: IntCounter,
-    healthy: IntGaugeVec,
-    namespace: Arc<str>,
-    backend: Arc<str>,
-}
-
-impl UpstreamMetrics {
-    /// Counts a connection taken for a request.
-    pub fn connected(&self, reused: bool) {
-        if reused { self.reused_connections.inc() } else { self.new_connections.inc() }
-    }
-
-    /// Counts a connection that could not be made.
-    pub fn connect_failed(&self) {
-        self.connect_failures.inc();
-    }
-
-    /// Says whether an endpoint is healthy.
-    pub fn set_healthy(&self, endpoint: &str, healthy: bool) {
-        self.healthy.with_label_values(&[&*self.namespace, &*self.backend, endpoint]).set(i64::from(healthy));
-    }
-
-    /// Removes the series of an endpoint that is gone.
-    pub fn forget_endpoint(&self, endpoint: &str) {
-        let _ = self.healthy.remove_label_values(&[&*self.namespace, &*self.backend, endpoint]);
-    }
-}
-
-/// The handles of one plugin, brought up to date when metrics are read.
-#[derive(Clone, Debug)]
-pub struct PluginGauges {
-    calls: IntCounterVec,
-    cpu: Counter,
-    in_flight: IntGauge,
-    memory: IntGauge,
-    namespace: Arc<str>,
-    plugin: Arc<str>,
-}
-
-impl PluginGauges {
-    /// Adds calls that ended with `outcome`.
-    pub fn add_calls(&self, outcome: &str, calls: u64) {
-        self.calls.with_label_values(&[&*self.namespace, &*self.plugin, outcome]).inc_by(calls);
-    }
-
-    /// Adds CPU time.
-    pub fn add_cpu(&self, time: Duration) {
-        self.cpu.inc_by(time.as_secs_f64());
-    }
-
-    /// Sets what is true now: running calls and the largest memory of one instance.
-    pub fn set_current(&self, in_flight: u64, peak_memory: u64) {
-        self.in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
-        self.memory.set(i64::try_from(peak_memory).unwrap_or(i64::MAX));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -396,15 +244,5 @@ mod tests {
         assert!(text.contains("framex_gateway_build_info{version="));
         assert!(text.contains("framex_gateway_rejections_total{code=\"route_not_found\",namespace=\"\"} 0"));
         assert!(text.contains("process_cpu_seconds_total"));
-    }
-
-    #[test]
-    fn a_forgotten_route_leaves_no_series_behind() {
-        let metrics = Metrics::new();
-        let route = metrics.route("demo", "/gone", BackendKind::Http);
-        drop(route.enter());
-        assert!(String::from_utf8_lossy(&metrics.expose()).contains("/gone"));
-        metrics.forget_route("demo", "/gone", BackendKind::Http);
-        assert!(!String::from_utf8_lossy(&metrics.expose()).contains("/gone"));
     }
 }

@@ -49,6 +49,7 @@ pub struct TraceContext {
     trace_id: u128,
     span_id: u64,
     sampled: bool,
+    is_new: bool,
 }
 
 impl TraceContext {
@@ -62,9 +63,16 @@ impl TraceContext {
             _ => None,
         };
         match parent {
-            Some((trace_id, sampled)) => Self { trace_id, span_id, sampled },
-            None => Self { trace_id: rand::random::<u128>() | 1, span_id, sampled: false },
+            Some((trace_id, sampled)) => Self { trace_id, span_id, sampled, is_new: false },
+            // What samples by its parent would record nothing of a trace that is said to be unsampled.
+            None => Self { trace_id: rand::random::<u128>() | 1, span_id, sampled: true, is_new: true },
         }
+    }
+
+    /// Whether the trace starts here; a `tracestate` of the client then belongs to no trace.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// The `traceparent` for what this request calls.

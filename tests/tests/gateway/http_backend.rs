@@ -235,6 +235,73 @@ async fn a_backend_that_speaks_http2_only_is_spoken_to_in_http2() {
     accepting.abort();
 }
 
+/// A backend that speaks HTTP/2 only and sends back what it gets, piece by piece, with a trailer.
+async fn http2_echo() -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let serving = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let echo = hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| async move {
+                let trailers = http::HeaderMap::from_iter([(
+                    http::HeaderName::from_static("x-checksum"),
+                    http::HeaderValue::from_static("42"),
+                )]);
+                let body = request.into_body().with_trailers(async move { Some(Ok(trailers)) });
+                Ok::<_, hyper::Error>(http::Response::new(body))
+            });
+            let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(serving.serve_connection(TokioIo::new(stream), echo));
+        }
+    });
+    (address, serving)
+}
+
+#[tokio::test]
+async fn trailers_of_an_http2_backend_reach_http2_clients_and_leave_http1_answers_whole() {
+    let (address, serving) = http2_echo().await;
+    let gateway = Gateway::start(one_backend(&format!("http://{address}"), "protocol: h2", "")).await;
+    for (protocol, trailer) in [(Protocol::Http2, "42"), (Protocol::Http1, "")] {
+        let answer = gateway.post("/api/v1/demo/x").over(protocol).body("hello").await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
+        let seen = answer.trailers.as_ref().and_then(|trailers| trailers.get("x-checksum"));
+        assert_eq!(seen.map_or(&b""[..], |value| value.as_bytes()), trailer.as_bytes(), "{protocol:?}");
+    }
+    serving.abort();
+}
+
+#[tokio::test]
+async fn trailers_of_an_http1_backend_leave_the_answer_whole() {
+    let upstream = Upstream::serving(|mut exchange| async move {
+        exchange.begin_chunks("text/plain").await?;
+        exchange.chunk("hello").await?;
+        exchange.write("0\r\nx-checksum: 42\r\n\r\n").await?;
+        Ok(exchange)
+    })
+    .await;
+    let gateway = Gateway::start(one_backend(&upstream.url(), "", "")).await;
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let answer = gateway.get("/api/v1/demo/x").over(protocol).await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
+    }
+}
+
+#[tokio::test]
+async fn a_large_body_is_echoed_through_each_pair_of_protocols() {
+    const SIZE: usize = 8 << 20;
+    let (address, serving) = http2_echo().await;
+    let mirror = mirror().await;
+    let body: Bytes = (0..SIZE).map(|index| (index % 251) as u8).collect::<Vec<u8>>().into();
+    for (backend, settings) in [(format!("http://{address}"), "protocol: h2"), (mirror.url(), "")] {
+        let gateway = Gateway::start(one_backend(&backend, settings, "")).await;
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let answer = gateway.post("/api/v1/demo/x").over(protocol).body(body.clone()).await;
+            assert_eq!(answer.status, 200, "{protocol:?} {settings}");
+            assert!(answer.body == body, "{protocol:?} {settings}: {} bytes", answer.body.len());
+        }
+    }
+    serving.abort();
+}
+
 #[tokio::test]
 async fn a_request_goes_to_the_second_endpoint_when_the_first_refuses() {
     let upstream = mirror().await;

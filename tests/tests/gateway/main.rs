@@ -7,6 +7,7 @@ mod demonstration;
 mod fastapi;
 mod forwarding;
 mod framex;
+mod grants;
 mod http_backend;
 mod observability;
 mod rejections;

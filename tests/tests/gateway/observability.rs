@@ -93,7 +93,8 @@ async fn requests_are_counted_by_namespace_route_kind_and_class_of_status() {
         gateway.metric_becomes("requests_total", &[&route[..], &[("status", status)]].concat(), count).await;
     }
     assert_eq!(gateway.metric("request_duration_seconds_count", &route).await, 3.0);
-    assert_eq!(gateway.metric("first_byte_seconds_count", &route).await, 3.0);
+    // Their answers had a length; only streams are timed to their first byte.
+    assert_eq!(gateway.metric("first_byte_seconds_count", &route).await, 0.0);
     for bytes in ["request_body_bytes_total", "response_body_bytes_total"] {
         assert_eq!(gateway.metric(bytes, &route[..2]).await, 15.0, "{bytes}");
     }
@@ -111,7 +112,11 @@ async fn every_metric_is_documented_named_alike_and_free_of_client_input() {
     gateway.get("/evil-path").host("evil-host").header("user-agent", "evil-agent").await;
     gateway.get("/api/v1/other/evil-path").bearer(&Token::of("evil-subject", &["other"]).sign()).await;
     gateway.get("/api/v1/demo/rogue/hello").await;
-    gateway.metric_becomes("requests_total", &[("status", "2xx")], 2.0).await;
+    gateway.get("/api/v1/demo/rogue/stream").await;
+    gateway.metric_becomes("requests_total", &[("status", "2xx")], 3.0).await;
+    gateway
+        .metric_becomes("requests_total", &[("namespace", ""), ("backend_kind", "none"), ("status", "4xx")], 1.0)
+        .await;
     let answer = gateway.admin("GET", "/metrics").await;
     assert!(answer.header("content-type").starts_with("text/plain; version=0.0.4"));
     let text = answer.text();
@@ -135,6 +140,7 @@ async fn every_metric_is_documented_named_alike_and_free_of_client_input() {
         "client_connections",
         "client_connections_refused_total",
         "upstream_connections_total",
+        "upstream_connections_in_use",
         "upstream_connect_failures_total",
         "upstream_endpoint_healthy",
         "plugin_calls_total",
@@ -177,4 +183,41 @@ async fn the_admin_api_shows_what_is_served() {
     for path in ["/metrics", "/readyz", "/admin/v1/status", "/admin/v1/reload"] {
         assert_eq!(gateway.get(path).await.status, 404, "{path}");
     }
+}
+
+#[tokio::test]
+async fn series_follow_the_configuration_through_reloads() {
+    let upstream = Upstream::replying("v1").await;
+    let yaml = |kind: &str, settings: &str| {
+        format!(
+            "backends: {{ service: {{ {kind}: {{ endpoints: [\"{}\"], {settings} }} }} }}
+routes: [{{ name: all, match: {{ path: /api/v1/demo/** }}, to: service, public: true }}]",
+            upstream.url()
+        )
+    };
+    let gateway = Gateway::start(framex_tests::Conf::new().namespace("demo", &yaml("http", ""))).await;
+    let reload = async |text: &str| {
+        gateway.prepare_namespace("demo", text);
+        gateway.reload().await
+    };
+    let label = upstream.address().to_string();
+    let endpoint = [("backend", "service"), ("endpoint", label.as_str())];
+    gateway.metric_becomes("upstream_endpoint_healthy", &endpoint, 1.0).await;
+
+    // Another timeout makes another cluster of the same endpoint.
+    reload(&yaml("http", "timeouts: { connect: 2s }")).await;
+    gateway.get("/api/v1/demo/x").await;
+    gateway.metric_becomes("upstream_endpoint_healthy", &endpoint, 1.0).await;
+
+    // The same route with another kind of backend.
+    reload(&yaml("framex", "")).await;
+    gateway.get("/api/v1/demo/x").await;
+    let of = |kind: &'static str| [("route", "all"), ("backend_kind", kind)];
+    gateway.metric_becomes("response_body_bytes_total", &of("framex"), 2.0).await;
+    let text = gateway.admin("GET", "/metrics").await.text();
+    assert!(!text.contains("backend_kind=\"http\""), "{text}");
+
+    reload("").await;
+    let text = gateway.admin("GET", "/metrics").await.text();
+    assert!(!text.contains("backend=\"service\"") && !text.contains(&label), "{text}");
 }

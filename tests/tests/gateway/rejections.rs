@@ -245,6 +245,8 @@ async fn a_failing_plugin_is_a_502_a_504_or_a_503_depending_on_how_it_fails() {
         let answer = gateway.get(&format!("/api/v1/demo/rogue/{path}")).await;
         expect(&gateway, "demo", status, code, &answer).await;
         assert!(!answer.text().contains("wasm"), "the caller learns nothing of the inside: {}", answer.text());
+        // A call holds its place until its instance has gone.
+        gateway.metric_becomes("plugin_calls_in_flight", &[("plugin", "rogue")], 0.0).await;
     }
     let mut running = gateway.raw().await;
     running.send("GET /api/v1/demo/rogue/sleep HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -279,4 +281,77 @@ async fn head_gets_the_status_of_a_rejection_without_its_body() {
         assert_eq!((answer.status, answer.body.len()), (404, 0));
         assert_eq!(connection.call(gateway.get("/api/v1/demo/x")).await.text(), "v1");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_is_still_sending_a_large_body_sees_why_it_is_refused() {
+    let upstream = Upstream::replying("v1").await;
+    let conf = plugins("").namespace(
+        "other",
+        &format!(
+            "backends: {{ service: {{ http: {{ endpoints: [\"{}\"] }} }} }}
+plugins: {{ rogue: {{ component: \"{}\" }} }}
+routes:
+  - {{ match: {{ path: /api/v1/other/small }}, to: service, public: true, limits: {{ request_body: 1KiB }} }}
+  - {{ match: {{ path: /api/v1/other/echo }}, to: rogue, public: true, limits: {{ request_body: 1KiB }}, rewrite: {{ strip_prefix: /api/v1/other }} }}
+  - {{ match: {{ path: /api/v1/other/closed }}, to: service }}",
+            upstream.url(),
+            crate::configurations::rogue(),
+        ),
+    );
+    let gateway = Gateway::start(conf).await;
+    const SIZE: usize = 20 << 20;
+    let body = vec![b'x'; SIZE];
+    for (path, status) in [("small", 413), ("echo", 413), ("closed", 401), ("nowhere", 404)] {
+        for is_chunked in [false, true] {
+            let mut client = gateway.raw().await;
+            let framing =
+                if is_chunked { "Transfer-Encoding: chunked".to_owned() } else { format!("Content-Length: {SIZE}") };
+            client.send(format!("POST /api/v1/other/{path} HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n")).await;
+            if is_chunked {
+                client.send(format!("{SIZE:x}\r\n")).await;
+                client.send(&body).await;
+                client.send("\r\n0\r\n\r\n").await;
+            } else {
+                client.send(&body).await;
+            }
+            let answer = client.answer().await.unwrap_or_else(|| panic!("an answer for {path}, chunked: {is_chunked}"));
+            assert_eq!(answer.status(), status, "{path}, chunked: {is_chunked}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_asked_before_sending_its_body_and_is_refused_gets_no_other_request_answered() {
+    let upstream = Upstream::replying("v1").await;
+    let gateway = Gateway::start(framex_tests::one_route(&upstream)).await;
+    let mut client = gateway.raw().await;
+    let head = "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+    client.send(head).await;
+    assert_eq!(client.answer().await.map(|answer| answer.status()), Some(404));
+    // Whether the body comes or not is the client's choice, so what follows could be either.
+    client.send("GET /api/v1/demo/x HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(client.rest().await.is_empty());
+    assert!(upstream.requests().is_empty());
+}
+
+#[tokio::test]
+async fn functions_of_a_framex_instance_cannot_be_called_by_name() {
+    let upstream = Upstream::replying("called").await;
+    let conf = Conf::new().namespace(
+        "demo",
+        &format!(
+            "backends: {{ service: {{ framex: {{ endpoints: [\"{}\"] }} }} }}
+routes:
+  - {{ match: {{ path: /api/v1/demo/** }}, to: service, public: true, rewrite: {{ strip_prefix: /api/v1/demo, add_prefix: /api/v1 }} }}",
+            upstream.url()
+        ),
+    );
+    let gateway = Gateway::start(conf).await;
+    for path in ["/api/v1/demo/proxy/remote", "/api/v1/demo/proxy/%72emote", "/api/v1/demo/proxy/remote/?x=1"] {
+        let answer = gateway.post(path).json(&json!({ "func_name": "os.system", "data": "true" })).await;
+        assert_eq!((answer.status, answer.code().as_str()), (403, "function_forbidden"), "{path}");
+    }
+    assert!(upstream.requests().is_empty());
+    assert_eq!(gateway.post("/api/v1/demo/proxy/other").await.text(), "called");
 }
