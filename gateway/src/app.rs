@@ -55,6 +55,8 @@ pub fn component_host(gateway: &Gateway) -> anyhow::Result<ComponentHost> {
         heavy_threads: gateway.components.heavy_threads.unwrap_or(defaults.heavy_threads),
         max_instances: gateway.components.instances,
         max_memory_per_instance: gateway.components.largest_memory,
+        wasi_03: gateway.components.wasi_03,
+        cache_directory: gateway.components.cache_directory.clone(),
         ..defaults
     };
     Ok(ComponentHost::start(settings)?)

@@ -80,6 +80,10 @@ reasons! {
     PluginTrapped => 502, "plugin_trapped", "The plugin failed";
     /// The plugin asked for more memory than its limit.
     PluginMemory => 502, "plugin_memory", "The plugin exceeded its memory limit";
+    /// The plugin asked for a larger table than its limit.
+    PluginTable => 502, "plugin_table", "The plugin exceeded its table limit";
+    /// The plugin's answer is larger than its limit.
+    PluginResponse => 502, "plugin_response", "The answer of the plugin is too large";
     /// The plugin ended without an answer, or with an error of its own.
     PluginNoAnswer => 502, "plugin_no_answer", "The plugin gave no answer";
     /// The route's plugin or backend is at its concurrency limit.

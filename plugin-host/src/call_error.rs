@@ -33,7 +33,20 @@ pub enum CallError {
         /// The limit it ran into, in bytes.
         limit: u64,
     },
-    /// The plugin is already serving as many calls as it may, or the host has no room for one more instance.
+    /// The response body was longer than it may be.
+    #[error("plugin answered with more than {limit} bytes")]
+    ResponseTooLarge {
+        /// The limit it ran into, in bytes.
+        limit: u64,
+    },
+    /// The plugin failed after it was refused a larger table. Best effort, as for memory.
+    #[error("plugin needed a table of more than {limit} elements")]
+    TableExceeded {
+        /// The limit it ran into.
+        limit: u32,
+    },
+    /// The plugin is already serving as many calls as it may and as many are waiting, or the host has no room for one
+    /// more instance.
     #[error("plugin is busy with {limit} calls")]
     Busy {
         /// How many calls may run at once.
@@ -75,6 +88,8 @@ impl CallError {
             Self::WallExceeded { .. } => CallErrorKind::Wall,
             Self::DeadlineExceeded => CallErrorKind::Deadline,
             Self::MemoryExceeded { .. } => CallErrorKind::Memory,
+            Self::ResponseTooLarge { .. } => CallErrorKind::Response,
+            Self::TableExceeded { .. } => CallErrorKind::Table,
             Self::Busy { .. } => CallErrorKind::Busy,
             Self::NoResponse => CallErrorKind::NoResponse,
             Self::GuestError { .. } => CallErrorKind::GuestError,
@@ -98,6 +113,10 @@ pub enum CallErrorKind {
     Deadline,
     /// [`CallError::MemoryExceeded`]
     Memory,
+    /// [`CallError::ResponseTooLarge`]
+    Response,
+    /// [`CallError::TableExceeded`]
+    Table,
     /// [`CallError::Busy`]
     Busy,
     /// [`CallError::NoResponse`]
@@ -114,12 +133,14 @@ pub enum CallErrorKind {
 
 impl CallErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Trap,
         Self::Cpu,
         Self::Wall,
         Self::Deadline,
         Self::Memory,
+        Self::Response,
+        Self::Table,
         Self::Busy,
         Self::NoResponse,
         Self::GuestError,
@@ -136,6 +157,8 @@ impl CallErrorKind {
             Self::Wall => "wall",
             Self::Deadline => "deadline",
             Self::Memory => "memory",
+            Self::Response => "response",
+            Self::Table => "table",
             Self::Busy => "busy",
             Self::NoResponse => "no_response",
             Self::GuestError => "guest_error",

@@ -1,8 +1,9 @@
-//! WebAssembly components that answer HTTP (`wasi:http/proxy` 0.2), run in this process.
+//! WebAssembly components that answer HTTP (`wasi:http/proxy` 0.2, `wasi:http/service` 0.3), run in this process.
 //!
 //! A [`ComponentHost`] turns the bytes of a component into a [`Component`], which answers calls until it is dropped.
-//! Every call gets a fresh instance, so nothing one request leaves in memory is seen by the next. Bodies are streamed
-//! both ways, and whoever reads slowly slows down whoever writes.
+//! Every call gets a fresh instance, so nothing one request leaves in memory is seen by the next, unless
+//! [`ComponentLimits::reuse`] says otherwise. Bodies are streamed both ways, and whoever reads slowly slows down whoever
+//! writes.
 //!
 //! A component runs under [`ComponentLimits`]; each limit fails the call with an error of its own, and nothing else. It
 //! has no files, no sockets and no environment; it has clocks, random numbers and a log, and its HTTP requests go
@@ -13,6 +14,7 @@
 //! Components are separated by WebAssembly, not by processes: side channels of the processor (Spectre) are not excluded.
 //! Code of hostile origin belongs in a process, or on a machine, of its own.
 
+mod compile_cache;
 mod cpu_budget;
 mod cpu_meter;
 mod engine;
@@ -23,6 +25,7 @@ mod guest_log;
 mod guest_state;
 mod host;
 mod http_hooks;
+mod instance;
 mod lanes;
 mod lease;
 mod limits;
@@ -34,11 +37,12 @@ mod response_body;
 mod response_headers;
 mod settings;
 mod stats;
+mod warm_instances;
 
 use std::fmt;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, header};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -52,7 +56,7 @@ use self::cpu_meter::{CpuMeter, Metered};
 use self::guest_call::{Deadline, GuestCall};
 use self::guest_end::guest_end;
 use self::lease::lease;
-use self::loaded::{Admission, Loaded};
+use self::loaded::Loaded;
 use self::response_body::ResponseBody;
 use self::response_headers::remove_hop_by_hop;
 use crate::{Body, CallContext, CallError};
@@ -84,14 +88,18 @@ impl Component {
             error
         };
 
-        let admission = match self.admit(&request) {
+        let deadline = self.deadline(&context);
+        let admitted = match request.uri().authority() {
+            Some(_) => self.loaded.admit(&deadline).await,
+            None => Err(CallError::Internal { reason: "the request's URI has no authority".into() }),
+        };
+        let admission = match admitted {
             Ok(admission) => Arc::new(admission),
             Err(refusal) => {
                 context.usage.settle();
                 return Err(counted(refusal));
             }
         };
-        let deadline = self.deadline(&context);
         let (response_sender, mut response_receiver) = oneshot::channel();
         let (end_reporter, end_receiver) = guest_end(Arc::clone(&self.loaded.name), Arc::clone(counters));
         let meter = Arc::new(CpuMeter::new(Arc::clone(counters), Arc::clone(&context.usage)));
@@ -118,14 +126,18 @@ impl Component {
                     let code = format!("{} is not the status of a response", head.status);
                     return Err(counted(CallError::GuestError { code }));
                 }
+                let limit = self.loaded.limits.response_body;
+                if promised_length(&head.headers).is_some_and(|length| length > limit) {
+                    return Err(counted(CallError::ResponseTooLarge { limit }));
+                }
                 remove_hop_by_hop(&mut head.headers);
                 let counters = Arc::clone(counters);
-                let body = ResponseBody::boxed(frames, lease, end_receiver, counters, admission);
+                let body = ResponseBody::boxed(frames, lease, end_receiver, counters, limit, admission);
                 Ok(Response::from_parts(head, body))
             }
             Ok(Err(code)) => {
                 lease.release();
-                Err(counted(CallError::GuestError { code: wasmtime_wasi_http::Error::from(code).to_string() }))
+                Err(counted(CallError::GuestError { code }))
             }
             // The guest has let go of its chance to answer, but may still be running.
             Err(_unanswered) => match end_receiver.wait().await {
@@ -137,7 +149,7 @@ impl Component {
 
     /// What the component has done so far.
     pub fn stats(&self) -> ComponentStats {
-        self.loaded.counters.snapshot()
+        self.loaded.counters.snapshot(self.loaded.warm.len())
     }
 
     /// The name it was loaded under.
@@ -150,13 +162,6 @@ impl Component {
         &self.loaded.limits
     }
 
-    fn admit(&self, request: &Request<Body>) -> Result<Admission, CallError> {
-        if request.uri().authority().is_none() {
-            return Err(CallError::Internal { reason: "the request's URI has no authority".into() });
-        }
-        self.loaded.admit()
-    }
-
     fn deadline(&self, context: &CallContext) -> Deadline {
         let limit = self.loaded.limits.wall;
         let own = Instant::now() + limit;
@@ -165,6 +170,10 @@ impl Component {
             _ => Deadline { at: own, error: CallError::WallExceeded { limit } },
         }
     }
+}
+
+fn promised_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 impl fmt::Debug for Component {

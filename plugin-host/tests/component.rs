@@ -17,3 +17,5 @@ mod loading;
 mod logging;
 #[path = "component/outgoing.rs"]
 mod outgoing;
+#[path = "component/reuse.rs"]
+mod reuse;

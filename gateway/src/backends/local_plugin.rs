@@ -70,8 +70,14 @@ impl LocalPlugin {
             memory: config.limits.memory,
             cpu: config.limits.cpu,
             wall: config.limits.timeout,
-            concurrency: usize::try_from(config.limits.concurrency).unwrap_or(usize::MAX),
-            ..ComponentLimits::default()
+            concurrency: config.limits.concurrency as usize,
+            queue: config.limits.queue as usize,
+            response_body: config.limits.response_body,
+            outgoing_calls: config.limits.outgoing_calls,
+            table_elements: config.limits.table_elements,
+            log: config.limits.log,
+            reuse: config.reuse.calls,
+            idle: config.reuse.idle,
         };
         let name = format!("{namespace}/{}", config.name);
         let component =

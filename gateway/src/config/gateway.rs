@@ -78,6 +78,12 @@ pub(super) struct RawComponents {
     instances: Option<u32>,
     /// Largest memory limit any namespace may give a plugin. Default: 512MiB.
     largest_memory: Option<ByteSize>,
+    /// Whether plugins of `wasi:http` 0.3 are accepted besides 0.2. Default: false. wasmtime calls its support experimental
+    /// and may not mend flaws in it within a release.
+    wasi_03: Option<bool>,
+    /// Folder, relative to this file, where compiled plugins are kept, so that they are not compiled at every start. It is made
+    /// with mode 0700; whoever can write to it can run code in the gateway. Default: none.
+    cache_directory: Option<PathBuf>,
 }
 
 /// Logs.
@@ -162,7 +168,7 @@ pub struct Gateway {
 }
 
 /// The runtime of WebAssembly plugins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Components {
     /// Threads that run plugins; `None` for one per core.
     pub threads: Option<usize>,
@@ -172,6 +178,10 @@ pub struct Components {
     pub instances: u32,
     /// Largest memory limit of one plugin, in bytes.
     pub largest_memory: u64,
+    /// Whether plugins of `wasi:http` 0.3 are accepted.
+    pub wasi_03: bool,
+    /// Where compiled plugins are kept.
+    pub cache_directory: Option<PathBuf>,
 }
 
 /// Where the access log goes.
@@ -216,7 +226,7 @@ impl RawGateway {
             .map(|(name, raw)| raw.validate(&name, &root.key("issuers").key(name.clone()), base, problems))
             .collect();
         let grants = validate_grants(grants, &root.key("namespaces").key("grants"), problems);
-        let components = components.validate(&root.key("components"), problems);
+        let components = components.validate(&root.key("components"), base, problems);
         Some(Gateway {
             listeners,
             admin: admin?,
@@ -270,8 +280,8 @@ fn validate_listeners(
 }
 
 impl RawComponents {
-    fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> Components {
-        let Self { threads, heavy_threads, instances, largest_memory } = self;
+    fn validate(self, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Components {
+        let Self { threads, heavy_threads, instances, largest_memory, wasi_03, cache_directory } = self;
         for (key, value) in [("threads", threads), ("heavy_threads", heavy_threads)] {
             if value == Some(0) {
                 problems.report(path.key(key), "0 threads run no plugin; leave it out for one per core");
@@ -288,7 +298,14 @@ impl RawComponents {
                 "must be between 1MiB and 4GiB, the most a 32-bit component can address",
             );
         }
-        Components { threads, heavy_threads, instances, largest_memory }
+        Components {
+            threads,
+            heavy_threads,
+            instances,
+            largest_memory,
+            wasi_03: wasi_03.unwrap_or(false),
+            cache_directory: cache_directory.map(|directory| base.join(directory)),
+        }
     }
 }
 

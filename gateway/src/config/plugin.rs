@@ -11,11 +11,27 @@ use std::time::Duration;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RawPlugin {
-    /// A WebAssembly component that exports `wasi:http/incoming-handler` 0.2; relative to this file.
+    /// A WebAssembly component that exports `wasi:http/incoming-handler` 0.2, or `wasi:http/handler` 0.3 where
+    /// `components.wasi_03` allows it; relative to this file.
     component: PathBuf,
+    /// Lets an instance serve more than one call. Default: every call gets a fresh instance, so nothing that one call leaves
+    /// in memory is seen by the next.
+    reuse: Option<RawReuse>,
     /// What one call may cost.
     #[serde(default)]
     limits: RawPluginLimits,
+}
+
+/// How often an instance is used. It saves the start of an instance, which is most of the work of a small call and nearly all
+/// where an interpreter has to start; the component must be made for it: with one that is not, the second call hangs
+/// or sees what the first left behind.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct RawReuse {
+    /// Calls that one instance serves, one after the other. More hide a leak of memory for longer.
+    calls: u32,
+    /// How long an instance waits for its next call; it keeps its memory. Default: 30s.
+    idle: Option<Span>,
 }
 
 /// What one call of a plugin may cost.
@@ -29,8 +45,21 @@ pub(super) struct RawPluginLimits {
     cpu: Option<Span>,
     /// Longest time of one call until the end of its answer. Default: 30s. Later: 504 `plugin_timeout`.
     timeout: Option<Span>,
-    /// Most calls at once. Default: 64. Further calls get 503 `busy`.
+    /// Most calls at once. Default: 64. Further calls wait.
     concurrency: Option<u32>,
+    /// Most calls that wait, within their `timeout`. Default: 64; 0 for none. Further calls get 503 `busy`. Too large: a burst
+    /// becomes a time of slow answers.
+    queue: Option<u32>,
+    /// Largest body of an answer. Default: 256MiB. A larger one is 502 `plugin_response` where its length is known, else it is
+    /// cut.
+    response_body: Option<ByteSize>,
+    /// Most requests that one call sends to others. Default: 64; 0 for none. Further requests are denied.
+    outgoing_calls: Option<u32>,
+    /// Most elements of each table of the component (of functions, mostly). Default: 200000, which is also the most. A call
+    /// that needs more ends with 502 `plugin_table`.
+    table_elements: Option<u32>,
+    /// Most output of one call that goes to the log. Default: 64KiB; at most 16MiB. The rest is dropped with one notice.
+    log: Option<ByteSize>,
 }
 
 /// A plugin of a namespace.
@@ -40,8 +69,19 @@ pub struct Plugin {
     pub name: String,
     /// The component file.
     pub component: PathBuf,
+    /// How often an instance is used.
+    pub reuse: PluginReuse,
     /// What one call may cost.
     pub limits: PluginLimits,
+}
+
+/// How often an instance of a plugin is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PluginReuse {
+    /// Calls that one instance serves; 1 for a fresh one each.
+    pub calls: u32,
+    /// How long it waits for the next.
+    pub idle: Duration,
 }
 
 /// What one call of a plugin may cost.
@@ -55,31 +95,62 @@ pub struct PluginLimits {
     pub timeout: Duration,
     /// Calls at once.
     pub concurrency: u32,
+    /// Calls that may wait.
+    pub queue: u32,
+    /// Bytes of the body of an answer.
+    pub response_body: u64,
+    /// Requests that one call may send.
+    pub outgoing_calls: u32,
+    /// Elements of each table.
+    pub table_elements: u32,
+    /// Bytes of output of one call that go to the log.
+    pub log: u64,
 }
 
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST_CPU: Duration = Duration::from_secs(3_600);
 const LONGEST_CALL: Duration = Duration::from_secs(86_400);
+const DEFAULT_IDLE: Duration = Duration::from_secs(30);
+const MOST_TABLE_ELEMENTS: u32 = 200_000;
 
 impl RawPlugin {
     pub(super) fn validate(self, name: &str, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Plugin {
-        let Self { component, limits } = self;
+        let Self { component, reuse, limits } = self;
         Plugin {
             name: name.to_owned(),
             component: base.join(component),
+            reuse: validate_reuse(reuse, &path.key("reuse"), problems),
             limits: limits.validate(&path.key("limits"), problems),
         }
     }
 }
 
+fn validate_reuse(reuse: Option<RawReuse>, path: &ValuePath, problems: &mut ProblemList) -> PluginReuse {
+    let Some(RawReuse { calls, idle }) = reuse else { return PluginReuse { calls: 1, idle: DEFAULT_IDLE } };
+    if calls == 0 {
+        problems.report(path.key("calls"), "an instance serves at least 1 call");
+    }
+    let idle = idle.map_or(DEFAULT_IDLE, |idle| idle.0);
+    if !(Duration::from_secs(1)..=LONGEST_CALL).contains(&idle) {
+        problems.report(path.key("idle"), "must be between 1s and 24h");
+    }
+    PluginReuse { calls, idle }
+}
+
 impl RawPluginLimits {
     fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> PluginLimits {
-        let Self { memory, cpu, timeout, concurrency } = self;
+        let Self { memory, cpu, timeout, concurrency, queue, response_body, outgoing_calls, table_elements, log } =
+            self;
         let limits = PluginLimits {
             memory: memory.map_or(64 << 20, |size| size.0),
             cpu: cpu.map_or(Duration::from_secs(1), |span| span.0),
             timeout: timeout.map_or(Duration::from_secs(30), |span| span.0),
             concurrency: concurrency.unwrap_or(64),
+            queue: queue.unwrap_or(64),
+            response_body: response_body.map_or(256 << 20, |size| size.0),
+            outgoing_calls: outgoing_calls.unwrap_or(64),
+            table_elements: table_elements.unwrap_or(MOST_TABLE_ELEMENTS),
+            log: log.map_or(64 << 10, |size| size.0),
         };
         if !(1 << 20..=4 << 30).contains(&limits.memory) {
             problems
@@ -94,6 +165,18 @@ impl RawPluginLimits {
         }
         if !(1..=65_536).contains(&limits.concurrency) {
             problems.report(path.key("concurrency"), "must be between 1 and 65536");
+        }
+        if limits.queue > 65_536 {
+            problems.report(path.key("queue"), "must be between 0 and 65536");
+        }
+        if limits.response_body == 0 {
+            problems.report(path.key("response_body"), "must be at least 1 byte");
+        }
+        if !(1..=MOST_TABLE_ELEMENTS).contains(&limits.table_elements) {
+            problems.report(path.key("table_elements"), "must be between 1 and 200000");
+        }
+        if limits.log > 16 << 20 {
+            problems.report(path.key("log"), "must be between 0 and 16MiB");
         }
         limits
     }

@@ -365,6 +365,8 @@ fn rejection_of(error: &CallError, plugin: &LocalPlugin) -> Rejection {
     let reason = match error {
         CallError::Trapped { .. } => Reason::PluginTrapped,
         CallError::MemoryExceeded { .. } => Reason::PluginMemory,
+        CallError::TableExceeded { .. } => Reason::PluginTable,
+        CallError::ResponseTooLarge { .. } => Reason::PluginResponse,
         CallError::CpuExhausted { .. } => Reason::PluginCpu,
         CallError::WallExceeded { .. } | CallError::DeadlineExceeded => Reason::PluginTimeout,
         CallError::NoResponse | CallError::GuestError { .. } => Reason::PluginNoAnswer,

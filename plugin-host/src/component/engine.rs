@@ -3,13 +3,13 @@
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::host::HostError;
+use super::limits::ComponentLimits;
 use super::settings::HostSettings;
 
 /// What one component may consist of. Interpreters compiled to WebAssembly (Python) are dozens of core modules.
 const MAX_CORE_INSTANCES_PER_COMPONENT: u32 = 100;
 const MAX_TABLES_PER_COMPONENT: u32 = 100;
 const MAX_MEMORIES_PER_COMPONENT: u32 = 20;
-pub(super) const MAX_TABLE_ELEMENTS: usize = 200_000;
 const MAX_INSTANCE_METADATA: usize = 4 << 20;
 
 /// Slots beyond those for calls, so that a component can be tried out while the host is full.
@@ -57,7 +57,7 @@ fn pool(settings: &HostSettings) -> PoolingAllocationConfig {
         .max_memories_per_component(MAX_MEMORIES_PER_COMPONENT)
         .max_core_instance_size(MAX_INSTANCE_METADATA)
         .max_component_instance_size(MAX_INSTANCE_METADATA)
-        .table_elements(MAX_TABLE_ELEMENTS)
+        .table_elements(ComponentLimits::MAX_TABLE_ELEMENTS as usize)
         .max_memory_size(usize::try_from(settings.max_memory_per_instance).unwrap_or(usize::MAX))
         .max_unused_warm_slots(MAX_WARM_SLOTS.min(instances));
     // Cleaning pages in place pays only where the kernel can tell which pages were touched; without, it costs more

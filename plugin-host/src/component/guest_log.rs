@@ -25,9 +25,9 @@ pub(super) struct GuestOutput {
 }
 
 impl GuestOutput {
-    /// Makes standard output and standard error, which share the volume of `limit` bytes.
-    pub(super) fn pair(plugin: &Arc<str>, limit: u64) -> (Self, Self) {
-        let volume = Arc::new(Mutex::new(Volume { left: limit, noticed: false }));
+    /// Makes standard output and standard error, which share one volume; it is empty until a call begins.
+    pub(super) fn pair(plugin: &Arc<str>) -> (Self, Self, LogVolume) {
+        let volume = Arc::new(Mutex::new(Volume { left: 0, noticed: false }));
         let stream = |name| Self {
             lines: Arc::new(Mutex::new(LineWriter {
                 plugin: Arc::clone(plugin),
@@ -36,12 +36,22 @@ impl GuestOutput {
                 volume: Arc::clone(&volume),
             })),
         };
-        (stream("stdout"), stream("stderr"))
+        (stream("stdout"), stream("stderr"), LogVolume(volume))
     }
 
     fn write_all(&self, bytes: &[u8]) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.write(bytes);
+    }
+}
+
+/// What both streams of an instance may log together.
+pub(super) struct LogVolume(Arc<Mutex<Volume>>);
+
+impl LogVolume {
+    /// From now on another call writes, which may log `limit` bytes.
+    pub(super) fn begin_call(&self, limit: u64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Volume { left: limit, noticed: false };
     }
 }
 

@@ -2,30 +2,34 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use wasmtime::component::Linker;
+use tokio::time::Instant;
 
 use super::Component;
+use super::compile_cache::CompileCache;
 use super::engine::start_engine;
 use super::epoch::Pulse;
-use super::guest_state::GuestState;
 use super::lanes::LaneThreads;
 use super::limits::ComponentLimits;
 use super::linker::link_interfaces;
-use super::load::{self, LoadError};
+use super::load::{self, LoadError, Workshop};
 use super::loaded::Shared;
 use super::settings::HostSettings;
+use super::warm_instances::WarmComponents;
 
 const MAX_MEMORY: u64 = 4 << 30;
+/// How often instances are looked for that nobody needs any more.
+const TIDY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs components. One per process is enough; it is meant to be kept in an `Arc`.
 ///
 /// Dropping it, also from inside a runtime, stops its threads: calls that are running fail with
 /// [`crate::CallError::HostStopped`], and so does every later one.
 pub struct ComponentHost {
-    linker: Linker<GuestState>,
+    workshop: Workshop,
     shared: Shared,
     max_memory: u64,
     /// Declared last: the threads go when all else has.
@@ -60,18 +64,24 @@ impl ComponentHost {
         check_setting("max_memory_per_instance", max_memory, MAX_MEMORY)?;
         check_setting("max_instances", settings.max_instances.into(), 65_536)?;
         let engine = start_engine(&settings)?;
-        let linker = link_interfaces(&engine).map_err(|error| HostError::Engine(error.into()))?;
+        let linker = link_interfaces(&engine, settings.wasi_03).map_err(|error| HostError::Engine(error.into()))?;
         let threads = LaneThreads::start(&settings).map_err(HostError::Threads)?;
-        let pulse = Pulse::start(engine).map_err(HostError::Threads)?;
+        let pulse = Pulse::start(engine.clone()).map_err(HostError::Threads)?;
         let max_instances = settings.max_instances as usize;
+        let warm = Arc::<WarmComponents>::default();
+        threads.lanes().spawn_housekeeping(end_idle_instances(Arc::downgrade(&warm)));
+        let cache = CompileCache::open(settings.cache_directory);
         let shared = Shared {
+            engine,
             lanes: threads.lanes().clone(),
             pulse,
             outgoing: settings.outgoing,
             instances: Arc::new(Semaphore::new(max_instances)),
             max_instances,
+            warm,
         };
-        Ok(Self { linker, shared, max_memory, _threads: threads })
+        let workshop = Workshop { linker, cache, wasi_03: settings.wasi_03 };
+        Ok(Self { workshop, shared, max_memory, _threads: threads })
     }
 
     /// Compiles a component, links it, and tries to start one instance. Blocks for as long as that takes: a tenth of a
@@ -79,7 +89,7 @@ impl ComponentHost {
     pub fn load(&self, name: &str, wasm: &[u8], limits: &ComponentLimits) -> Result<Component, LoadError> {
         limits.check(self.max_memory)?;
         let shared = self.shared.clone();
-        load::load(&self.linker, shared, name, wasm, limits.clone()).map(Component::new)
+        load::load(&self.workshop, shared, name, wasm, limits.clone()).map(Component::new)
     }
 }
 
@@ -96,6 +106,15 @@ impl fmt::Debug for ComponentHost {
             .field("max_memory", &self.max_memory)
             .field("max_instances", &self.shared.max_instances)
             .finish_non_exhaustive()
+    }
+}
+
+/// Ends instances that have waited for too long, until the host is gone.
+async fn end_idle_instances(warm: Weak<WarmComponents>) {
+    loop {
+        tokio::time::sleep(TIDY_INTERVAL).await;
+        let Some(warm) = warm.upgrade() else { return };
+        warm.end_idle(Instant::now());
     }
 }
 

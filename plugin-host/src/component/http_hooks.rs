@@ -11,15 +11,33 @@ use crate::{Body, BodyError, Caller, Outgoing, OutgoingError};
 /// The largest piece of a body a guest may hand over at once; the host holds up to two of them per call.
 const OUTGOING_CHUNK: usize = 64 * 1024;
 
-/// Connects the requests of one call to the host's [`Outgoing`].
+/// Connects the requests of an instance to the host's [`Outgoing`].
 pub(super) struct HttpHooks {
     outgoing: Arc<dyn Outgoing>,
-    caller: Caller,
+    /// The call that the instance is serving, and how many requests it may still send.
+    call: Option<(Caller, u32)>,
 }
 
 impl HttpHooks {
-    pub(super) fn new(outgoing: Arc<dyn Outgoing>, caller: Caller) -> Self {
-        Self { outgoing, caller }
+    pub(super) fn new(outgoing: Arc<dyn Outgoing>) -> Self {
+        Self { outgoing, call: None }
+    }
+
+    /// Requests from now on are made during this call.
+    pub(super) fn begin_call(&mut self, caller: Caller, requests: u32) {
+        self.call = Some((caller, requests));
+    }
+
+    /// Requests are refused until the next call.
+    pub(super) fn end_call(&mut self) {
+        self.call = None;
+    }
+
+    /// The caller to name in a request, if there may be one more.
+    fn take_request(&mut self) -> Option<Caller> {
+        let (caller, left) = self.call.as_mut()?;
+        *left = left.checked_sub(1)?;
+        Some(caller.clone())
     }
 }
 
@@ -35,7 +53,9 @@ impl WasiHttpHooks for HttpHooks {
         _response_processed: Transfer,
     ) -> Sending {
         let outgoing = Arc::clone(&self.outgoing);
-        let caller = self.caller.clone();
+        let Some(caller) = self.take_request() else {
+            return Box::new(std::future::ready(Err(WasiError::HttpRequestDenied)));
+        };
         let patience = options.and_then(|options| options.first_byte_timeout);
         Box::new(async move {
             let request = request.map(|body| body.map_err(BodyError::source).boxed_unsync());
@@ -56,6 +76,10 @@ impl WasiHttpHooks for HttpHooks {
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        OUTGOING_CHUNK
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
         OUTGOING_CHUNK
     }
 }

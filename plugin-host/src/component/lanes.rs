@@ -69,6 +69,11 @@ impl Lanes {
             }
         });
     }
+
+    /// Runs what is no guest, for as long as the host lives.
+    pub(super) fn spawn_housekeeping(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.fast.spawn(work);
+    }
 }
 
 fn lane(name: &str, threads: usize) -> Builder {

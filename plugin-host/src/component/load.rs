@@ -4,10 +4,13 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use wasmtime::component::{Component as Compiled, Linker};
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::handler::ProxyPre;
+use wasmtime_wasi_http::{p2, p3};
 
+use super::compile_cache::CompileCache;
 use super::cpu_meter::{CpuMeter, Metered};
 use super::guest_state::GuestState;
+use super::instance::Instance;
 use super::limits::{ComponentLimits, LimitError};
 use super::loaded::{Loaded, Shared};
 use crate::{CallContext, CallError};
@@ -43,10 +46,14 @@ pub enum LoadError {
         reason: String,
     },
     /// It cannot answer HTTP requests.
-    #[error("the component does not export wasi:http/incoming-handler 0.2, so it cannot answer requests")]
+    #[error(
+        "the component exports neither wasi:http/incoming-handler 0.2 nor wasi:http/handler 0.3, so it cannot answer requests"
+    )]
     NoHttpExport,
-    /// It is written against the next generation of `wasi:http`.
-    #[error("wasi:http 0.3 components are not enabled yet: build for wasi:http/proxy 0.2")]
+    /// It is written against the next generation of `wasi:http`, which the host was not told to accept.
+    #[error(
+        "wasi:http 0.3 is not enabled here: build for wasi:http/proxy 0.2, or have 0.3 enabled for the whole gateway"
+    )]
     NextGeneration,
     /// It does not start within its limits.
     #[error("the component does not start")]
@@ -55,25 +62,51 @@ pub enum LoadError {
 
 /// Compiles, links and tries out a component.
 pub(super) fn load(
-    linker: &Linker<GuestState>,
+    workshop: &Workshop,
     shared: Shared,
     name: &str,
     wasm: &[u8],
     limits: ComponentLimits,
 ) -> Result<Arc<Loaded>, LoadError> {
     check_header(wasm)?;
-    let compiled = Compiled::from_binary(linker.engine(), wasm)
+    let compiled = workshop
+        .cache
+        .compile(workshop.linker.engine(), wasm)
         .map_err(|error| LoadError::Compile { reason: format!("{error:#}") })?;
-    check_exports(&compiled)?;
-    let linked =
-        linker.instantiate_pre(&compiled).map_err(|error| LoadError::Import { reason: format!("{error:#}") })?;
-    let proxy = ProxyPre::new(linked).map_err(|error| {
+    let generation = find_export(&compiled, workshop.wasi_03)?;
+    let linked = workshop
+        .linker
+        .instantiate_pre(&compiled)
+        .map_err(|error| LoadError::Import { reason: format!("{error:#}") })?;
+    let proxy = match generation {
+        Generation::Wasi02 => p2::bindings::ProxyPre::new(linked).map(ProxyPre::P2),
+        Generation::Wasi03 => p3::bindings::ServicePre::new(linked).map(ProxyPre::P3),
+    };
+    let proxy = proxy.map_err(|error| {
         tracing::debug!("no usable wasi:http export: {error:#}");
         LoadError::NoHttpExport
     })?;
+    let warm = Arc::clone(&shared.warm);
     let loaded = Arc::new(Loaded::new(name, proxy, limits, shared));
     try_out(&loaded).map_err(LoadError::TryOut)?;
+    if loaded.limits.reuse > 1 {
+        warm.add(Arc::downgrade(&loaded));
+    }
     Ok(loaded)
+}
+
+/// What turns bytes into components.
+pub(super) struct Workshop {
+    pub(super) linker: Linker<GuestState>,
+    pub(super) cache: CompileCache,
+    pub(super) wasi_03: bool,
+}
+
+/// Which `wasi:http` a component is written against.
+#[derive(Clone, Copy, Debug)]
+enum Generation {
+    Wasi02,
+    Wasi03,
 }
 
 /// Looks at the first bytes, to say what a wrong file is rather than where it fails to parse.
@@ -93,13 +126,13 @@ fn check_header(wasm: &[u8]) -> Result<(), LoadError> {
 }
 
 /// Makes sure that there is something to call, before the imports are looked at.
-fn check_exports(compiled: &Compiled) -> Result<(), LoadError> {
+fn find_export(compiled: &Compiled, wasi_03: bool) -> Result<Generation, LoadError> {
     let exports = compiled.component_type();
     let exports_any = |prefix: &str| exports.exports(compiled.engine()).any(|(name, _)| name.starts_with(prefix));
     if exports_any("wasi:http/incoming-handler@0.2.") {
-        Ok(())
+        Ok(Generation::Wasi02)
     } else if exports_any("wasi:http/handler@0.3.") {
-        Err(LoadError::NextGeneration)
+        if wasi_03 { Ok(Generation::Wasi03) } else { Err(LoadError::NextGeneration) }
     } else {
         Err(LoadError::NoHttpExport)
     }
@@ -115,14 +148,10 @@ fn try_out(loaded: &Arc<Loaded>) -> Result<(), CallError> {
         let loaded = Arc::clone(loaded);
         let meter = Arc::clone(&meter);
         async move {
-            let mut store = loaded.new_store(context, meter);
             let wall: Duration = loaded.limits.wall;
-            let started = loaded.proxy.instantiate_async(&mut store);
+            let started = Instance::start(&loaded, context, meter, None);
             let result = match tokio::time::timeout(wall, started).await {
-                Ok(Ok(_instance)) => Ok(()),
-                Ok(Err(error)) => {
-                    Err(loaded.classify(&error, store.data(), |reason| CallError::Instantiate { reason }))
-                }
+                Ok(started) => started.map(drop),
                 Err(_elapsed) => Err(CallError::WallExceeded { limit: wall }),
             };
             // `load` is waiting, unless its thread was killed.

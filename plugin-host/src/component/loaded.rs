@@ -3,29 +3,32 @@
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap};
+use wasmtime_wasi_http::handler::ProxyPre;
 
-use super::cpu_budget::CpuBudget;
-use super::cpu_meter::CpuMeter;
 use super::epoch::Pulse;
+use super::guest_call::Deadline;
 use super::guest_state::GuestState;
 use super::http_hooks::HttpHooks;
 use super::lanes::Lanes;
 use super::limits::ComponentLimits;
 use super::memory_limiter::MemoryLimiter;
 use super::stats::{Counters, InFlight};
-use crate::{CallContext, CallError, Caller, Outgoing};
+use super::warm_instances::{WarmComponents, WarmInstances};
+use crate::{CallError, Outgoing};
 
 /// What every component of a host shares.
 #[derive(Clone)]
 pub(super) struct Shared {
+    pub(super) engine: Engine,
     pub(super) lanes: Lanes,
     pub(super) pulse: Arc<Pulse>,
     pub(super) outgoing: Arc<dyn Outgoing>,
     /// One permit per instance that may live.
     pub(super) instances: Arc<Semaphore>,
     pub(super) max_instances: usize,
+    /// Where to look for room when there is none.
+    pub(super) warm: Arc<WarmComponents>,
 }
 
 pub(super) struct Loaded {
@@ -34,7 +37,10 @@ pub(super) struct Loaded {
     pub(super) limits: ComponentLimits,
     pub(super) counters: Arc<Counters>,
     pub(super) shared: Shared,
+    /// Instances that wait for their next call.
+    pub(super) warm: WarmInstances,
     calls: Arc<Semaphore>,
+    queue: Semaphore,
 }
 
 /// The right to run one call, given back when dropped.
@@ -49,33 +55,50 @@ impl Loaded {
         Self {
             name: name.into(),
             proxy,
+            warm: WarmInstances::default(),
             calls: Arc::new(Semaphore::new(limits.concurrency)),
+            queue: Semaphore::new(limits.queue),
             limits,
             counters: Arc::default(),
             shared,
         }
     }
 
-    /// Lets a call in, or refuses it; nobody waits.
-    pub(super) fn admit(&self) -> Result<Admission, CallError> {
-        match Arc::clone(&self.calls).try_acquire_owned() {
-            Ok(permit) => Ok(Admission { _call: permit, _in_flight: self.counters.enter() }),
-            Err(_) => Err(CallError::Busy { limit: self.limits.concurrency }),
+    /// Lets a call in, at once or when another has ended; refuses it when as many are waiting as may.
+    pub(super) async fn admit(&self, deadline: &Deadline) -> Result<Admission, CallError> {
+        let busy = || CallError::Busy { limit: self.limits.concurrency };
+        let permit = match Arc::clone(&self.calls).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_full) => {
+                let _place = self.queue.try_acquire().map_err(|_full| busy())?;
+                self.counters.count_queued();
+                let turn = Arc::clone(&self.calls).acquire_owned();
+                match tokio::time::timeout_at(deadline.at, turn).await {
+                    // The semaphore is never closed.
+                    Ok(permit) => permit.map_err(|_closed| busy())?,
+                    Err(_elapsed) => return Err(deadline.error.clone()),
+                }
+            }
+        };
+        Ok(Admission { _call: permit, _in_flight: self.counters.enter() })
+    }
+
+    /// Reserves room for one instance; one that only waits, of whichever component, makes way for it.
+    pub(super) fn reserve_instance(&self) -> Result<OwnedSemaphorePermit, CallError> {
+        loop {
+            match Arc::clone(&self.shared.instances).try_acquire_owned() {
+                Ok(room) => return Ok(room),
+                Err(_full) if self.shared.warm.make_room() => {}
+                Err(_full) => return Err(self.host_is_full()),
+            }
         }
     }
 
-    /// Reserves room for one instance.
-    pub(super) fn reserve_instance(&self) -> Result<OwnedSemaphorePermit, CallError> {
-        Arc::clone(&self.shared.instances).try_acquire_owned().map_err(|_full| self.host_is_full())
-    }
-
     /// The place for one instance to live in, with its limits.
-    pub(super) fn new_store(&self, context: CallContext, meter: Arc<CpuMeter>) -> Store<GuestState> {
-        let memory = MemoryLimiter::new(self.limits.memory, Arc::clone(&self.counters), Arc::clone(&context.usage));
-        let cpu = CpuBudget::new(meter, self.limits.cpu, self.shared.pulse.enter());
-        let caller = Caller { plugin: Arc::clone(&self.name), context };
-        let hooks = HttpHooks::new(Arc::clone(&self.shared.outgoing), caller);
-        GuestState::new(&self.name, self.limits.log, hooks, memory, cpu).into_store(self.proxy.engine())
+    pub(super) fn new_store(&self) -> Store<GuestState> {
+        let memory = MemoryLimiter::new(&self.limits, Arc::clone(&self.counters));
+        let hooks = HttpHooks::new(Arc::clone(&self.shared.outgoing));
+        GuestState::new(&self.name, hooks, memory).into_store(&self.shared.engine)
     }
 
     /// Finds out why guest code failed. `otherwise` makes the error when it was no limit.
@@ -92,8 +115,8 @@ impl Loaded {
             CallError::CpuExhausted { limit: self.limits.cpu }
         } else if error.is::<PoolConcurrencyLimitError>() {
             self.host_is_full()
-        } else if state.was_refused_memory() {
-            CallError::MemoryExceeded { limit: self.limits.memory }
+        } else if let Some(refusal) = state.refusal() {
+            refusal.clone()
         } else {
             otherwise(short_reason(error))
         }

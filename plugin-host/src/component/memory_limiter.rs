@@ -1,31 +1,46 @@
-//! Holds all memories of one instance together to one limit.
+//! Holds all memories of one instance together to one limit, and each of its tables to another.
 
 use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
-use super::engine::MAX_TABLE_ELEMENTS;
+use super::limits::ComponentLimits;
 use super::stats::Counters;
-use crate::CallUsage;
+use crate::{CallError, CallUsage};
 
 /// Asked by wasmtime before any memory or table is made or grows.
 #[derive(Debug)]
 pub(super) struct MemoryLimiter {
     limit: u64,
+    table_elements: u32,
     used: u64,
-    refused: bool,
+    refusal: Option<CallError>,
     counters: Arc<Counters>,
     usage: Arc<CallUsage>,
 }
 
 impl MemoryLimiter {
-    pub(super) fn new(limit: u64, counters: Arc<Counters>, usage: Arc<CallUsage>) -> Self {
-        Self { limit, used: 0, refused: false, counters, usage }
+    pub(super) fn new(limits: &ComponentLimits, counters: Arc<Counters>) -> Self {
+        Self {
+            limit: limits.memory,
+            table_elements: limits.table_elements,
+            used: 0,
+            refusal: None,
+            counters,
+            usage: Arc::default(),
+        }
     }
 
-    /// Whether the guest was ever refused memory.
-    pub(super) fn has_refused(&self) -> bool {
-        self.refused
+    /// What the instance grows from now on is this call's; what it holds already counts too.
+    pub(super) fn begin_call(&mut self, usage: Arc<CallUsage>) {
+        usage.raise_peak_memory(self.used);
+        self.usage = usage;
+        self.refusal = None;
+    }
+
+    /// What the guest was refused during this call, if anything.
+    pub(super) fn refusal(&self) -> Option<&CallError> {
+        self.refusal.as_ref()
     }
 }
 
@@ -34,7 +49,7 @@ impl ResourceLimiter for MemoryLimiter {
         let growth = desired.saturating_sub(current) as u64;
         let total = self.used.saturating_add(growth);
         if total > self.limit {
-            self.refused = true;
+            self.refusal = Some(CallError::MemoryExceeded { limit: self.limit });
             return Ok(false);
         }
         self.used = total;
@@ -44,7 +59,11 @@ impl ResourceLimiter for MemoryLimiter {
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= MAX_TABLE_ELEMENTS)
+        let fits = desired <= self.table_elements as usize;
+        if !fits {
+            self.refusal = Some(CallError::TableExceeded { limit: self.table_elements });
+        }
+        Ok(fits)
     }
 }
 
@@ -52,23 +71,39 @@ impl ResourceLimiter for MemoryLimiter {
 mod tests {
     use super::*;
 
+    fn limiter() -> MemoryLimiter {
+        let limits = ComponentLimits { memory: 100, table_elements: 10, ..ComponentLimits::default() };
+        MemoryLimiter::new(&limits, Arc::default())
+    }
+
     #[test]
     fn all_memories_of_an_instance_share_one_limit() {
-        let mut limiter = MemoryLimiter::new(100, Arc::default(), Arc::default());
+        let mut limiter = limiter();
         let mut grow = |current, desired| limiter.memory_growing(current, desired, None).expect("never an error");
         assert!(grow(0, 40), "the first memory");
         assert!(grow(0, 40), "the second memory");
         assert!(!grow(40, 61), "21 more would make 101");
         assert!(grow(40, 60), "20 more make 100");
-        assert!(limiter.has_refused());
+        assert_eq!(limiter.refusal(), Some(&CallError::MemoryExceeded { limit: 100 }));
         assert_eq!(limiter.usage.peak_memory(), 100);
     }
 
     #[test]
     fn tables_are_limited() {
-        let mut limiter = MemoryLimiter::new(100, Arc::default(), Arc::default());
+        let mut limiter = limiter();
         let mut grow = |desired| limiter.table_growing(0, desired, None).expect("never an error");
-        assert!(grow(MAX_TABLE_ELEMENTS));
-        assert!(!grow(MAX_TABLE_ELEMENTS + 1));
+        assert!(grow(10));
+        assert!(!grow(11));
+        assert_eq!(limiter.refusal(), Some(&CallError::TableExceeded { limit: 10 }));
+    }
+
+    #[test]
+    fn a_call_is_not_charged_with_the_refusals_of_the_one_before() {
+        let mut limiter = limiter();
+        assert!(limiter.memory_growing(0, 60, None).expect("never an error"));
+        assert!(!limiter.memory_growing(60, 200, None).expect("never an error"));
+        let next = Arc::new(CallUsage::default());
+        limiter.begin_call(Arc::clone(&next));
+        assert_eq!((limiter.refusal(), next.peak_memory()), (None, 60));
     }
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
-use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use wasmtime_wasi_http::WasiBody;
 
 use super::guest_end::EndReceiver;
 use super::lease::Lease;
@@ -19,25 +19,29 @@ use crate::{Body, BodyError, CallError};
 pub(super) struct ResponseBody {
     /// Until the last frame. Declared first, so that a guest is cancelled before it sees that nobody reads on.
     open: Option<Open>,
-    frames: HyperOutgoingBody,
+    frames: WasiBody,
 }
 
 struct Open {
     lease: Lease,
     end: EndReceiver,
     counters: Arc<Counters>,
+    limit: u64,
+    /// Bytes that may still come.
+    left: u64,
     _admission: Arc<Admission>,
 }
 
 impl ResponseBody {
     pub(super) fn boxed(
-        frames: HyperOutgoingBody,
+        frames: WasiBody,
         lease: Lease,
         end: EndReceiver,
         counters: Arc<Counters>,
+        limit: u64,
         admission: Arc<Admission>,
     ) -> Body {
-        let open = Some(Open { lease, end, counters, _admission: admission });
+        let open = Some(Open { lease, end, counters, limit, left: limit, _admission: admission });
         Self { open, frames }.boxed_unsync()
     }
 }
@@ -50,14 +54,24 @@ impl http_body::Body for ResponseBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.open.is_none() {
+        let this = &mut *self;
+        let Some(open) = &mut this.open else {
             return Poll::Ready(None);
-        }
-        let frame = ready!(Pin::new(&mut self.frames).poll_frame(context));
+        };
+        let frame = ready!(Pin::new(&mut this.frames).poll_frame(context));
         if let Some(Ok(frame)) = frame {
-            return Poll::Ready(Some(Ok(frame)));
+            let length = frame.data_ref().map_or(0, |chunk| chunk.len() as u64);
+            if let Some(left) = open.left.checked_sub(length) {
+                open.left = left;
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            let failure = CallError::ResponseTooLarge { limit: open.limit };
+            open.counters.count_error(&failure);
+            // Without its lease the guest is ended.
+            this.open = None;
+            return Poll::Ready(Some(Err(BodyError::Plugin(failure))));
         }
-        let Some(mut open) = self.open.take() else {
+        let Some(mut open) = this.open.take() else {
             return Poll::Ready(None);
         };
         // The frames of a guest that failed simply stop, so its end must be asked before the body may be over.

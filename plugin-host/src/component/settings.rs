@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
@@ -24,6 +25,12 @@ pub struct HostSettings {
     pub max_instances: u32,
     /// The most memory a component's limits may ask for, in bytes. Default: 512 MiB; at most 4 GiB.
     pub max_memory_per_instance: u64,
+    /// Whether components of `wasi:http` 0.3 are accepted besides 0.2. Default: no. wasmtime calls its support
+    /// experimental, and may not mend flaws in it within a release.
+    pub wasi_03: bool,
+    /// Where compiled components are kept, with mode 0700; native code in it is trusted. Default: nowhere, so every start
+    /// compiles anew.
+    pub cache_directory: Option<PathBuf>,
     /// Answers the components' own requests. Default: refuse them all.
     pub outgoing: Arc<dyn Outgoing>,
 }
@@ -36,6 +43,8 @@ impl Default for HostSettings {
             heavy_threads: cores,
             max_instances: 256,
             max_memory_per_instance: 512 * MEBIBYTE,
+            wasi_03: false,
+            cache_directory: None,
             outgoing: Arc::new(DenyOutgoing),
         }
     }
@@ -49,6 +58,8 @@ impl fmt::Debug for HostSettings {
             .field("heavy_threads", &self.heavy_threads)
             .field("max_instances", &self.max_instances)
             .field("max_memory_per_instance", &self.max_memory_per_instance)
+            .field("wasi_03", &self.wasi_03)
+            .field("cache_directory", &self.cache_directory)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::{CallError, CallErrorKind};
 
-/// The counters of one loaded component at one moment. All but `in_flight` and `peak_memory` only ever grow.
+/// The counters of one loaded component at one moment. All but `in_flight`, `warm` and `peak_memory` only ever grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ComponentStats {
     /// Calls made, refused ones included.
@@ -17,6 +17,12 @@ pub struct ComponentStats {
     pub cancelled: u64,
     /// CPU time of all calls.
     pub cpu: Duration,
+    /// Calls that waited for another to end before they began, whatever became of them.
+    pub queued: u64,
+    /// Calls served by an instance that had served others before.
+    pub reused: u64,
+    /// Instances that wait for their next call.
+    pub warm: u64,
     /// Instances made for calls.
     pub instantiations: u64,
     /// Wall time spent on making them.
@@ -40,6 +46,8 @@ pub(super) struct Counters {
     calls: AtomicU64,
     in_flight: AtomicU64,
     cancelled: AtomicU64,
+    queued: AtomicU64,
+    reused: AtomicU64,
     cpu_nanoseconds: AtomicU64,
     instantiations: AtomicU64,
     instantiate_nanoseconds: AtomicU64,
@@ -49,11 +57,14 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn snapshot(&self) -> ComponentStats {
+    pub(super) fn snapshot(&self, warm: usize) -> ComponentStats {
         ComponentStats {
             calls: read(&self.calls),
             in_flight: read(&self.in_flight),
             cancelled: read(&self.cancelled),
+            warm: warm as u64,
+            queued: read(&self.queued),
+            reused: read(&self.reused),
             cpu: Duration::from_nanos(read(&self.cpu_nanoseconds)),
             instantiations: read(&self.instantiations),
             instantiate: Duration::from_nanos(read(&self.instantiate_nanoseconds)),
@@ -69,6 +80,14 @@ impl Counters {
 
     pub(super) fn count_cancelled(&self) {
         add(&self.cancelled, 1);
+    }
+
+    pub(super) fn count_queued(&self) {
+        add(&self.queued, 1);
+    }
+
+    pub(super) fn count_reused(&self) {
+        add(&self.reused, 1);
     }
 
     pub(super) fn count_error(&self, error: &CallError) {

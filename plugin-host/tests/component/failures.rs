@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use framex_plugin_host::component::{Component, ComponentHost, ComponentLimits, HostSettings};
+use framex_plugin_host::component::{Component, ComponentHost, ComponentLimits, HostSettings, LoadError};
 use framex_plugin_host::{BodyError, CallContext, CallError, CallErrorKind, empty_body};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use crate::harness::{
-    ROGUE, eventually, generous, get, manual_body, request, rogue, small, text, text_and_error, within,
+    ROGUE, eventually, generous, get, manual_body, request, rogue, small, small_host, text, text_and_error, within,
 };
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -204,7 +204,7 @@ async fn a_guest_that_lingers_after_its_response_does_not_spoil_it() {
 
 #[tokio::test]
 async fn one_call_more_than_allowed_is_refused_as_busy() {
-    let (_host, rogue) = rogue(&ComponentLimits { concurrency: 1, ..generous() });
+    let (_host, rogue) = rogue(&ComponentLimits { concurrency: 1, queue: 0, ..generous() });
     let running = get(&rogue, "/half?sleep").await.expect("the head of a response");
     let context = CallContext::default();
     let usage = Arc::clone(&context.usage);
@@ -215,6 +215,60 @@ async fn one_call_more_than_allowed_is_refused_as_busy() {
     drop(running);
     eventually("the slot is free", || rogue.stats().in_flight == 0).await;
     recovers(&rogue, CallErrorKind::Busy).await;
+}
+
+#[tokio::test]
+async fn a_call_waits_for_its_turn_as_long_as_the_queue_has_room() {
+    let (_host, rogue) = rogue(&ComponentLimits { concurrency: 1, queue: 1, ..generous() });
+    let running = get(&rogue, "/half?sleep").await.expect("the head of a response");
+    let waiting = tokio::spawn({
+        let rogue = rogue.clone();
+        async move { text(get(&rogue, "/hello").await.expect("its turn")).await }
+    });
+    eventually("it waits", || rogue.stats().queued == 1).await;
+    let refused = get(&rogue, "/hello").await.expect_err("no room to wait");
+    assert_eq!(refused, CallError::Busy { limit: 1 });
+    drop(running);
+    assert_eq!(within(waiting).await.expect("no panic"), "hello from rogue\n");
+}
+
+#[tokio::test]
+async fn a_call_does_not_wait_for_longer_than_it_may_last() {
+    let (_host, rogue) = rogue(&ComponentLimits { concurrency: 1, ..little_wall() });
+    let running = rogue.call(request("/half?sleep", empty_body()), CallContext::default());
+    let running = within(running).await.expect("the head of a response");
+    let context = CallContext { deadline: Some(Instant::now() + SHORT), ..CallContext::default() };
+    let late = rogue.call(request("/hello", empty_body()), context);
+    assert_eq!(within(late).await.expect_err("its deadline"), CallError::DeadlineExceeded);
+    drop(running);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_longer_than_it_may_be_is_cut() {
+    let limits = ComponentLimits { response_body: 10_000, ..generous() };
+    let (_host, rogue) = rogue(&limits);
+    let response = get(&rogue, "/endless").await.expect("the head of a response");
+    let (received, error) = text_and_error(response).await;
+    assert!(received.len() <= 10_000, "{}", received.len());
+    let Some(BodyError::Plugin(error)) = error else { panic!("not the plugin's error: {error:?}") };
+    assert_eq!(error, CallError::ResponseTooLarge { limit: 10_000 });
+    recovers(&rogue, CallErrorKind::Response).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_says_how_long_it_will_be_is_refused_when_that_is_too_long() {
+    let (_host, rogue) = rogue(&ComponentLimits { response_body: 99, ..generous() });
+    let error = get(&rogue, "/short").await.expect_err("a refusal");
+    assert_eq!(error, CallError::ResponseTooLarge { limit: 99 });
+    recovers(&rogue, CallErrorKind::Response).await;
+}
+
+#[tokio::test]
+async fn a_component_whose_table_is_larger_than_it_may_be_does_not_start() {
+    let host = small_host();
+    let error = host.load("rogue", ROGUE, &ComponentLimits { table_elements: 1, ..generous() }).expect_err("a refusal");
+    let LoadError::TryOut(error) = error else { panic!("not at its start: {error:?}") };
+    assert_eq!(error, CallError::TableExceeded { limit: 1 });
 }
 
 #[tokio::test]

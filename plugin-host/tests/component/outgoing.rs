@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use framex_plugin_host::component::{ComponentHost, HostSettings};
+use framex_plugin_host::component::{ComponentHost, ComponentLimits, HostSettings};
 use framex_plugin_host::{Body, CallContext, Caller, Outgoing, OutgoingError, empty_body};
 use http::{Request, Response, StatusCode};
 
@@ -45,4 +45,26 @@ async fn whoever_answers_the_requests_of_a_component_knows_the_caller() {
     let call = curious.call(request("/fetch", empty_body()), context);
     let response = within(call).await.expect("a response");
     assert_eq!(text(response).await, "status 418\n");
+}
+
+#[tokio::test]
+async fn a_call_may_send_only_so_many_requests() {
+    let host = ComponentHost::start(HostSettings { outgoing: Arc::new(Ok204), ..small() }).expect("the host starts");
+    let limits = ComponentLimits { outgoing_calls: 3, reuse: 2, ..generous() };
+    let chatty = host.load("chatty", ROGUE, &limits).expect("it loads");
+    for (path, expected) in [("/fetch?n=3", "status 204\n"), ("/fetch?n=4", "ErrorCode::HttpRequestDenied\n")] {
+        assert_eq!(text(get(&chatty, path).await.expect("a response")).await, expected, "{path}");
+    }
+    assert_eq!(chatty.stats().reused, 1, "each call of an instance has its own number");
+}
+
+struct Ok204;
+
+#[async_trait]
+impl Outgoing for Ok204 {
+    async fn send(&self, _request: Request<Body>, _caller: &Caller) -> Result<Response<Body>, OutgoingError> {
+        let mut response = Response::new(empty_body());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        Ok(response)
+    }
 }

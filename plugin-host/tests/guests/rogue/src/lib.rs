@@ -1,6 +1,7 @@
 //! A plugin that misbehaves on request: one path for every way in which a plugin can hurt its host.
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasip2::clocks::monotonic_clock;
 use wasip2::exports::http::incoming_handler::Guest;
@@ -41,7 +42,9 @@ impl Guest for Rogue {
             "/headers" => headers(request, response),
             "/forbidden" => forbidden(response),
             "/trailers" => trailers(response),
-            "/fetch" => fetch(response),
+            "/fetch" => fetch(response, query.number("n", 1)),
+            "/count" => count(response),
+            "/leak" => leak(response),
             "/log" => log(response, query.number("lines", 3), query.number("length", 10)),
             "/status" => status(response, query.number("code", 204)),
             _ => status(response, 404),
@@ -237,8 +240,26 @@ fn trailers(outparam: ResponseOutparam) {
     OutgoingBody::finish(body, Some(fields)).unwrap();
 }
 
-/// Makes a request of its own and reports how it went.
-fn fetch(outparam: ResponseOutparam) {
+/// Says how many calls this instance has counted.
+fn count(outparam: ResponseOutparam) {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    text(outparam, &format!("call {}\n", CALLS.fetch_add(1, Ordering::Relaxed) + 1));
+}
+
+/// Answers, and keeps its body open without ever closing it.
+fn leak(outparam: ResponseOutparam) {
+    let body = start(outparam, 200, Fields::new());
+    write_all(&body.write().unwrap(), b"never closed\n").unwrap();
+    std::mem::forget(body);
+}
+
+/// Makes `n` requests of its own, one after the other, and reports how the last one went.
+fn fetch(outparam: ResponseOutparam, n: u64) {
+    let content = (0..n).map(|_| fetch_once()).last().unwrap_or_default();
+    text(outparam, &content);
+}
+
+fn fetch_once() -> String {
     let request = OutgoingRequest::new(Fields::new());
     request.set_scheme(Some(&Scheme::Http)).unwrap();
     request.set_authority(Some("example.com")).unwrap();
@@ -247,11 +268,10 @@ fn fetch(outparam: ResponseOutparam) {
         future.subscribe().block();
         future.get().unwrap().unwrap()
     });
-    let content = match result {
+    match result {
         Ok(response) => format!("status {}\n", response.status()),
         Err(error) => format!("{error:?}\n"),
-    };
-    text(outparam, &content);
+    }
 }
 
 /// Logs lines to standard output and a word without an end of line to standard error.
