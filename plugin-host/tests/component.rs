@@ -15,6 +15,8 @@ mod fairness;
 mod loading;
 #[path = "component/logging.rs"]
 mod logging;
+#[path = "component/next_generation.rs"]
+mod next_generation;
 #[path = "component/outgoing.rs"]
 mod outgoing;
 #[path = "component/reuse.rs"]
