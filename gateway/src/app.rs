@@ -9,12 +9,14 @@ mod prebound;
 
 use crate::admin::Admin;
 use crate::config::{self, AccessLog as AccessLogConfig, Gateway, Problem};
+use crate::dispatch::InternalCalls;
 use crate::lifecycle::Lifecycle;
 use crate::proxy::{Edge, EdgeLimits, GatewayProxy, Shared};
 use crate::reload::{StartError, Worker};
 use crate::snapshot::Compiler;
 use crate::telemetry::{AccessLog, BackendKind, Metrics};
 use control::{Control, StopSignal};
+use framex_plugin_host::Outgoing;
 use framex_plugin_host::component::{ComponentHost, HostSettings};
 use listen::{Bound, BoundListeners};
 use pingora_core::apps::HttpServerOptions;
@@ -48,7 +50,7 @@ pub struct RunOptions {
 ///
 /// # Errors
 /// When the WebAssembly engine or its threads cannot be started.
-pub fn component_host(gateway: &Gateway) -> anyhow::Result<ComponentHost> {
+pub fn component_host(gateway: &Gateway, outgoing: Arc<dyn Outgoing>) -> anyhow::Result<ComponentHost> {
     let defaults = HostSettings::default();
     let settings = HostSettings {
         guest_threads: gateway.components.threads.unwrap_or(defaults.guest_threads),
@@ -57,6 +59,7 @@ pub fn component_host(gateway: &Gateway) -> anyhow::Result<ComponentHost> {
         max_memory_per_instance: gateway.components.largest_memory,
         wasi_03: gateway.components.wasi_03,
         cache_directory: gateway.components.cache_directory.clone(),
+        outgoing,
         ..defaults
     };
     Ok(ComponentHost::start(settings)?)
@@ -77,7 +80,8 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
 
     file_limit::raise(gateway.connections.connections);
     let bound = BoundListeners::bind(&gateway)?;
-    let compiler = Compiler::new(component_host(&gateway)?, metrics.clone());
+    let calls = Arc::new(InternalCalls::new(metrics.clone(), access_log.clone()));
+    let compiler = Compiler::new(component_host(&gateway, calls)?, metrics.clone());
     let tasks = TaskTracker::new();
     let (worker, reloader) = Worker::start(&options.config, compiler, metrics.clone(), tasks.clone())?;
     lifecycle.set_configured();

@@ -4,10 +4,12 @@
 //! Whoever proxies takes a ready Pingora peer from the picked endpoint; nothing is resolved or built per request.
 
 mod cluster;
+mod cluster_client;
 mod health_check;
 mod local_plugin;
 mod peer;
 
 pub use cluster::{Cluster, PickedEndpoint};
+pub use cluster_client::{ClusterClient, ClusterError};
 pub use local_plugin::{LocalPlugin, PluginLoadError};
 pub use peer::{CaFileError, EndpointPeer, PeerBuilder};

@@ -12,6 +12,28 @@ pub enum Identity {
     Anonymous,
     /// A person or service that showed a valid token.
     Caller(Arc<Caller>),
+    /// A plugin, acting for whoever called it.
+    Plugin(Arc<PluginOnBehalf>),
+}
+
+/// Which plugin calls.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PluginIdentity {
+    /// Its namespace.
+    pub namespace: String,
+    /// `namespace/plugin`.
+    pub name: String,
+    /// The same as backends are told it, in `X-FrameX-Plugin`.
+    pub field: HeaderValue,
+}
+
+/// A plugin that calls, and for whom.
+#[derive(Debug)]
+pub struct PluginOnBehalf {
+    /// Which plugin.
+    pub plugin: Arc<PluginIdentity>,
+    /// Who called it from outside; `None` on public routes.
+    pub on_behalf_of: Option<Arc<Caller>>,
 }
 
 impl Identity {
@@ -19,21 +41,40 @@ impl Identity {
     #[must_use]
     pub fn caller(&self) -> Option<&Caller> {
         match self {
+            Self::Anonymous | Self::Plugin(_) => None,
+            Self::Caller(caller) => Some(caller),
+        }
+    }
+
+    /// The plugin that calls.
+    #[must_use]
+    pub fn plugin(&self) -> Option<&PluginIdentity> {
+        match self {
+            Self::Plugin(plugin) => Some(&plugin.plugin),
+            Self::Anonymous | Self::Caller(_) => None,
+        }
+    }
+
+    /// The person or service behind the call, itself or through plugins.
+    #[must_use]
+    pub fn on_behalf_of(&self) -> Option<&Arc<Caller>> {
+        match self {
             Self::Anonymous => None,
             Self::Caller(caller) => Some(caller),
+            Self::Plugin(plugin) => plugin.on_behalf_of.as_ref(),
         }
     }
 
     /// The subject to show in logs and to backends.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.caller().map(|caller| caller.subject.as_str())
+        self.on_behalf_of().map(|caller| caller.subject.as_str())
     }
 
     /// The subject as a header field's value.
     #[must_use]
     pub fn subject_field(&self) -> Option<&HeaderValue> {
-        self.caller()?.subject_field.as_ref()
+        self.on_behalf_of()?.subject_field.as_ref()
     }
 }
 

@@ -7,6 +7,7 @@ pub mod app;
 pub mod backends;
 pub mod cli;
 pub mod config;
+pub mod dispatch;
 pub mod identity;
 pub mod lifecycle;
 pub mod limits;

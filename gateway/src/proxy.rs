@@ -5,12 +5,10 @@
 //! different things in different phases: they are made from a [`Verdict`] in [`GatewayProxy::request_filter`] alone.
 
 mod admit;
-mod canned_answer;
 mod context;
 mod edge;
 mod failure;
 mod framing;
-mod own_fields;
 mod pump;
 mod record;
 mod reply;

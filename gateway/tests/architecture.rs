@@ -8,12 +8,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Bottom to top.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["request", "identity", "rejection"],
     &["config", "lifecycle"],
     &["telemetry", "limits", "rewrite", "router", "access"],
     &["backends"],
     &["snapshot"],
+    &["dispatch"],
     &["proxy", "reload"],
     &["admin"],
     &["app"],

@@ -2,7 +2,7 @@
 
 use super::challenge;
 use super::token_error::TokenError;
-use crate::identity::{Caller, Identity};
+use crate::identity::{Caller, Identity, PluginIdentity};
 use crate::rejection::{Reason, Rejection};
 use serde_json::Value;
 use std::fmt;
@@ -18,6 +18,9 @@ pub struct AccessRule {
     pub issuers: Option<Vec<String>>,
     /// What else the token must hold; all of it.
     pub claims: Vec<ClaimRule>,
+    /// Plugins of other namespaces that may call: `namespace/plugin`, or `namespace/*` for all of one. Those of the own
+    /// namespace always may.
+    pub plugins: Vec<String>,
 }
 
 /// What one claim must be.
@@ -40,8 +43,10 @@ impl AccessRule {
         if self.public {
             return Ok(());
         }
-        let Some(caller) = identity.caller() else {
-            return Err(TokenError::Missing.reject(&self.namespace));
+        let caller = match identity {
+            Identity::Anonymous => return Err(TokenError::Missing.reject(&self.namespace)),
+            Identity::Plugin(plugin) => return self.authorise_plugin(&plugin.plugin),
+            Identity::Caller(caller) => caller,
         };
         if self.issuers.as_ref().is_some_and(|names| !names.iter().any(|name| **name == *caller.issuer)) {
             let detail = format!("tokens of the issuer `{}` are not accepted here", caller.issuer);
@@ -60,6 +65,19 @@ impl AccessRule {
                 Err(rejection.with_note(note))
             }
         }
+    }
+
+    /// A plugin calls by its own right, whoever it acts for: its namespace answers for what it does with the answer.
+    fn authorise_plugin(&self, plugin: &PluginIdentity) -> Result<(), Rejection> {
+        let is_named = |named: &String| {
+            *named == plugin.name || named.strip_suffix("/*").is_some_and(|namespace| namespace == plugin.namespace)
+        };
+        if plugin.namespace == self.namespace || self.plugins.iter().any(is_named) {
+            return Ok(());
+        }
+        let detail = format!("the plugin `{}` may not call the namespace `{}`", plugin.name, self.namespace);
+        let note = format!("add `{}` to `access.invoke.plugins` of `{}` to allow it", plugin.name, self.namespace);
+        Err(Rejection::new(Reason::NamespaceForbidden, detail).with_note(note))
     }
 
     fn forbid(&self, reason: Reason, detail: String, scope: Option<&str>, caller: &Caller) -> Rejection {

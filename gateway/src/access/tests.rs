@@ -90,7 +90,7 @@ fn with_kid(algorithm: Algorithm, kid: &str) -> Header {
 }
 
 fn rule() -> AccessRule {
-    AccessRule { public: false, namespace: "vision".to_owned(), issuers: None, claims: Vec::new() }
+    AccessRule { public: false, namespace: "vision".to_owned(), issuers: None, claims: Vec::new(), plugins: Vec::new() }
 }
 
 fn caller(claims: Value) -> Arc<Caller> {

@@ -1,12 +1,16 @@
 //! A plugin in the process: a component with its limits, and what was told to the metrics of it.
 
 use crate::config;
+use crate::identity::PluginIdentity;
+use crate::request::RequestView;
+use crate::request::field::field_value;
+use crate::router::{Lookup, RouteTable};
 use crate::telemetry::PluginMetrics;
 use framex_plugin_host::CallErrorKind;
 use framex_plugin_host::component::{Component, ComponentHost, ComponentLimits, ComponentStats, LoadError};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A plugin that can be called.
 #[derive(Debug)]
@@ -15,6 +19,11 @@ pub struct LocalPlugin {
     pub config: config::Plugin,
     /// The loaded component.
     pub component: Component,
+    /// Who it is when it calls others.
+    pub identity: Arc<PluginIdentity>,
+    /// The name it is told it was called by.
+    pub authority: Box<str>,
+    requires: RouteTable,
     digest: [u8; 32],
     metrics: PluginMetrics,
     /// What the metrics have been told already.
@@ -58,8 +67,9 @@ impl LocalPlugin {
         config: &config::Plugin,
         host: &ComponentHost,
         metrics: PluginMetrics,
-        previous: Option<&std::sync::Arc<Self>>,
-    ) -> Result<std::sync::Arc<Self>, PluginLoadError> {
+        requires: RouteTable,
+        previous: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, PluginLoadError> {
         let path = || config.component.clone();
         let wasm = std::fs::read(&config.component).map_err(|source| PluginLoadError::Read { path: path(), source })?;
         let digest: [u8; 32] = Sha256::digest(&wasm).into();
@@ -82,7 +92,23 @@ impl LocalPlugin {
         let name = format!("{namespace}/{}", config.name);
         let component =
             host.load(&name, &wasm, &limits).map_err(|source| PluginLoadError::Load { path: path(), source })?;
-        Ok(std::sync::Arc::new(Self { config: config.clone(), component, digest, metrics, told: Mutex::default() }))
+        let identity = PluginIdentity { namespace: namespace.to_owned(), field: field_value(&name), name };
+        Ok(Arc::new(Self {
+            config: config.clone(),
+            component,
+            identity: Arc::new(identity),
+            authority: format!("{}.{namespace}.framex.internal", config.name).into(),
+            requires,
+            digest,
+            metrics,
+            told: Mutex::default(),
+        }))
+    }
+
+    /// Whether the plugin's `requires` names what it wants to call.
+    #[must_use]
+    pub fn may_call(&self, request: &RequestView<'_>) -> bool {
+        matches!(self.requires.find(request), Lookup::Found(_))
     }
 
     /// Brings the metrics up to date.

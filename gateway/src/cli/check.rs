@@ -5,9 +5,11 @@ use crate::app;
 use crate::config;
 use crate::snapshot::{Compiled, Compiler, Snapshot};
 use crate::telemetry::Metrics;
+use framex_plugin_host::DenyOutgoing;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Says everything that is wrong.
 pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
@@ -44,7 +46,7 @@ pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
 pub(super) fn compile(file: &Path) -> anyhow::Result<Compiled> {
     let sources = config::load(file);
     let host = match &sources.gateway.content {
-        Some(gateway) => app::component_host(gateway)?,
+        Some(gateway) => app::component_host(gateway, Arc::new(DenyOutgoing))?,
         None => framex_plugin_host::component::ComponentHost::start(Default::default())?,
     };
     Ok(Compiler::new(host, Metrics::new()).compile(sources, None))

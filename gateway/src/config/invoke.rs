@@ -15,6 +15,9 @@ pub(super) struct RawInvoke {
     /// Claims the token must hold: a claim name or a JSON pointer (`/realm/roles`), and the value or one of the values
     /// that it must be or contain.
     claims: BTreeMap<String, serde_json::Value>,
+    /// Plugins of other namespaces that may call: `namespace/plugin`, or `namespace/*` for all of one. Default: none. The
+    /// namespace's own plugins always may.
+    plugins: Vec<String>,
 }
 
 /// Rules for the callers of a namespace.
@@ -33,6 +36,8 @@ pub struct Invoke {
     pub issuers: Option<Vec<String>>,
     /// JSON pointer of a claim, and the values of which it must be or contain one.
     pub claims: Vec<(String, Vec<serde_json::Value>)>,
+    /// Plugins of other namespaces that may call, as `namespace/plugin` or `namespace/*`.
+    pub plugins: Vec<String>,
 }
 
 impl RawNamespaceAccess {
@@ -44,7 +49,7 @@ impl RawNamespaceAccess {
 
 impl RawInvoke {
     pub(super) fn validate(self, path: &ValuePath, known_issuers: &[String], problems: &mut ProblemList) -> Invoke {
-        let Self { issuers, claims } = self;
+        let Self { issuers, claims, plugins } = self;
         for (index, issuer) in issuers.iter().flatten().enumerate() {
             if !known_issuers.contains(issuer) {
                 let known: Vec<&str> = known_issuers.iter().map(String::as_str).collect();
@@ -74,7 +79,18 @@ impl RawInvoke {
                 Some((pointer, any_of))
             })
             .collect();
-        Invoke { issuers, claims }
+        for (index, plugin) in plugins.iter().enumerate() {
+            let is_name = |part: &str| !part.is_empty() && !part.contains(['/', '*']);
+            let is_plugin = plugin
+                .split_once('/')
+                .is_some_and(|(namespace, name)| is_name(namespace) && (name == "*" || is_name(name)));
+            if !is_plugin {
+                let message =
+                    format!("`{plugin}` is no plugin; write `namespace/plugin`, or `namespace/*` for all of one");
+                problems.report(path.key("plugins").index(index), message);
+            }
+        }
+        Invoke { issuers, claims, plugins }
     }
 }
 

@@ -17,9 +17,24 @@ pub(super) struct RawPlugin {
     /// Lets an instance serve more than one call. Default: every call gets a fresh instance, so nothing that one call leaves
     /// in memory is seen by the next.
     reuse: Option<RawReuse>,
+    /// What it may call at `http://<namespace>.framex.internal/<path>`, with the paths that callers outside use. Default:
+    /// nothing.
+    #[serde(default)]
+    requires: Vec<RawRequirement>,
     /// What one call may cost.
     #[serde(default)]
     limits: RawPluginLimits,
+}
+
+/// An API that a plugin calls.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct RawRequirement {
+    /// Path, in the words of routes: `/api/v1/research/ask`, `/api/v1/research/{id}`, `/api/v1/research/**`.
+    path: String,
+    /// Methods. Default: every method.
+    #[serde(default)]
+    methods: Vec<String>,
 }
 
 /// How often an instance is used. It saves the start of an instance, which is most of the work of a small call and nearly all
@@ -71,8 +86,19 @@ pub struct Plugin {
     pub component: PathBuf,
     /// How often an instance is used.
     pub reuse: PluginReuse,
+    /// What it may call.
+    pub requires: Vec<Requirement>,
     /// What one call may cost.
     pub limits: PluginLimits,
+}
+
+/// An API that a plugin calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// Path pattern, as written.
+    pub path: String,
+    /// Method names, as written; none for every method.
+    pub methods: Vec<String>,
 }
 
 /// How often an instance of a plugin is used.
@@ -115,11 +141,15 @@ const MOST_TABLE_ELEMENTS: u32 = 200_000;
 
 impl RawPlugin {
     pub(super) fn validate(self, name: &str, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Plugin {
-        let Self { component, reuse, limits } = self;
+        let Self { component, reuse, requires, limits } = self;
         Plugin {
             name: name.to_owned(),
             component: base.join(component),
             reuse: validate_reuse(reuse, &path.key("reuse"), problems),
+            requires: requires
+                .into_iter()
+                .map(|RawRequirement { path, methods }| Requirement { path, methods })
+                .collect(),
             limits: limits.validate(&path.key("limits"), problems),
         }
     }

@@ -148,7 +148,7 @@ pub struct Route {
 }
 
 /// Which requests a route takes; the patterns are parsed when the routing table is compiled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Default, Debug, PartialEq, Eq)]
 pub struct Match {
     /// Host patterns, lower case; empty for any host.
     pub hosts: Vec<String>,

@@ -5,16 +5,15 @@
 
 use super::context::RequestContext;
 use super::expects_continue;
-use super::own_fields::set_own_fields;
 use super::reply::edit_answer;
 use crate::backends::LocalPlugin;
+use crate::dispatch::{CallScope, PluginRequest, cut_of, plugin_request, rejection_of};
 use crate::rejection::{Reason, Rejection};
-use crate::rewrite::end_to_end_fields;
 use crate::snapshot::Route;
 use bytes::Bytes;
-use framex_plugin_host::{Body, BodyError, CallContext, CallError, empty_body};
+use framex_plugin_host::{Body, BodyError, CallError, empty_body};
 use futures_util::FutureExt;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, Method, Response, StatusCode, Version, header};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use pingora_error::{Error, Result};
@@ -22,15 +21,12 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 /// Chunks of a request body that may wait for the plugin.
 const CHUNKS_IN_HAND: usize = 2;
-/// When a plugin or the gateway is full, trying again soon is the right thing: calls are short.
-const RETRY_WHEN_BUSY: Duration = Duration::from_secs(1);
 
 /// Why a request was not answered in full.
 #[derive(Debug)]
@@ -54,13 +50,22 @@ pub(super) async fn answer(
     session: &mut Session,
     context: &mut RequestContext,
     route: &Route,
-    plugin: &LocalPlugin,
+    plugin: &Arc<LocalPlugin>,
 ) -> Result<(), PumpError> {
     let (feed, body) = request_body(session);
-    let request = plugin_request(session, context, route, plugin, body).map_err(PumpError::Rejected)?;
-    let call_context =
-        CallContext { deadline: route.timeout.map(|timeout| Instant::now() + timeout), ..CallContext::default() };
-    context.usage = Some(call_context.usage.clone());
+    let sent = session.req_header();
+    let asked = PluginRequest {
+        method: &sent.method,
+        path: context.normal_path.as_deref().unwrap_or_else(|| sent.uri.path()),
+        query: sent.uri.query(),
+        fields: &sent.headers,
+        identity: &context.identity,
+        ids: context.ids.as_ref(),
+    };
+    let request = plugin_request(&asked, route, plugin, body).map_err(PumpError::Rejected)?;
+    let scope = CallScope::from_outside(&context.snapshot, context.ids.as_ref(), &context.identity, plugin);
+    let (call_context, usage) = scope.into_context(route, None);
+    context.usage = Some(usage);
     let call = AssertUnwindSafe(plugin.component.call(request, call_context)).catch_unwind();
     let mut call = pin!(call);
     let mut upload = Upload::new(session, feed);
@@ -316,74 +321,4 @@ fn response_header(status: StatusCode, fields: &HeaderMap) -> Result<ResponseHea
         header.append_header(name.clone(), value.clone())?;
     }
     Ok(header)
-}
-
-/// The request as the plugin sees it. Its authority is the gateway's name for the plugin, never the client's Host.
-fn plugin_request(
-    session: &Session,
-    context: &RequestContext,
-    route: &Route,
-    plugin: &LocalPlugin,
-    body: Body,
-) -> Result<Request<Body>, Rejection> {
-    let sent = session.req_header();
-    let normal = context.normal_path.as_deref().unwrap_or_else(|| sent.uri.path());
-    let path = route.rewrite.path(normal);
-    let target = match sent.uri.query() {
-        Some(query) => format!("{path}?{query}"),
-        None => path.into_owned(),
-    };
-    let uri = http::Uri::builder()
-        .scheme("http")
-        .authority(format!("{}.{}.framex.internal", plugin.config.name, route.namespace))
-        .path_and_query(target)
-        .build();
-    let uri = uri.map_err(|error| Rejection::from(Reason::Internal).with_note(error.to_string()))?;
-    let mut request = Request::new(body);
-    *request.method_mut() = sent.method.clone();
-    *request.uri_mut() = uri;
-    let fields = request.headers_mut();
-    *fields = end_to_end_fields(&sent.headers);
-    fields.remove(header::HOST);
-    fields.remove(header::EXPECT);
-    if !route.rule.public {
-        fields.remove(header::AUTHORIZATION);
-    }
-    for name in &route.rewrite.remove_request {
-        fields.remove(name);
-    }
-    set_own_fields(fields, context, route);
-    for (name, value) in &route.rewrite.set_request {
-        fields.insert(name.clone(), value.clone());
-    }
-    Ok(request)
-}
-
-/// What a failed call means to the caller.
-fn rejection_of(error: &CallError, plugin: &LocalPlugin) -> Rejection {
-    let name = &plugin.config.name;
-    let reason = match error {
-        CallError::Trapped { .. } => Reason::PluginTrapped,
-        CallError::MemoryExceeded { .. } => Reason::PluginMemory,
-        CallError::TableExceeded { .. } => Reason::PluginTable,
-        CallError::ResponseTooLarge { .. } => Reason::PluginResponse,
-        CallError::CpuExhausted { .. } => Reason::PluginCpu,
-        CallError::WallExceeded { .. } | CallError::DeadlineExceeded => Reason::PluginTimeout,
-        CallError::NoResponse | CallError::GuestError { .. } => Reason::PluginNoAnswer,
-        CallError::Busy { .. } => Reason::Busy,
-        CallError::HostStopped => Reason::Unavailable,
-        CallError::Instantiate { .. } | CallError::Internal { .. } => Reason::Internal,
-    };
-    let rejection = Rejection::new(reason, format!("plugin `{name}`")).with_note(error.to_string());
-    match reason {
-        Reason::Busy | Reason::Unavailable => rejection.with_retry_after(RETRY_WHEN_BUSY),
-        _ => rejection,
-    }
-}
-
-fn cut_of(error: &BodyError, plugin: &LocalPlugin) -> Rejection {
-    match error {
-        BodyError::Plugin(error) => rejection_of(error, plugin),
-        BodyError::Source(error) => Rejection::from(Reason::PluginNoAnswer).with_note(error.to_string()),
-    }
 }

@@ -19,6 +19,7 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
         trace,
         client: context.client,
         subject: context.identity.subject(),
+        plugin: None,
         namespace: route.map(|route| &*route.namespace),
         route: route.map(|route| route.name.as_str()),
         backend_kind: route.map_or(BackendKind::None, |route| route.target.kind()),

@@ -1,7 +1,7 @@
 //! Writes the gateway's own answers, and the gateway's own fields into the backends' answers.
 
-use super::canned_answer::{CONTENT_TYPE, problem};
 use super::context::RequestContext;
+use crate::dispatch::{CONTENT_TYPE, problem};
 use crate::rejection::Rejection;
 use crate::request::field::X_REQUEST_ID;
 use bytes::Bytes;

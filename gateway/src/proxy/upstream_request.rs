@@ -1,9 +1,9 @@
 //! What a network backend is sent: path, Host, credentials, forwarding and identity fields, in this order.
 
 use super::context::RequestContext;
-use super::own_fields::set_own_fields;
 use crate::backends::Cluster;
-use crate::config::{HostHeader, NetworkKind};
+use crate::config::HostHeader;
+use crate::dispatch::{edit_credentials, set_own_fields};
 use crate::request::field::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PREFIX, X_FORWARDED_PROTO};
 use crate::rewrite::is_gateways_own;
 use crate::snapshot::Route;
@@ -42,7 +42,7 @@ pub(super) fn edit(session: &Session, request: &mut RequestHeader, context: &Req
     edit_credentials(fields, route, cluster);
     edit_host(session, fields, context, cluster)?;
     add_forwarding(session, fields, context, route)?;
-    set_own_fields(fields, context, route);
+    set_own_fields(fields, route, &context.identity, context.ids.as_ref());
     for (name, value) in &route.rewrite.set_request {
         fields.insert(name.clone(), value.clone());
     }
@@ -72,24 +72,6 @@ fn edited_path(session: &Session, context: &RequestContext, route: &Route) -> Re
         None => path.into_owned(),
     };
     target.parse().or_err(ErrorType::InternalError, "a rewritten path is a path").map(Some)
-}
-
-/// The caller's token was for the gateway. A FrameX instance gets its own key and nothing else; another service gets
-/// the caller's token on public routes, where it is the service's own, or when the configuration says so.
-fn edit_credentials(fields: &mut HeaderMap, route: &Route, cluster: &Cluster) {
-    match &cluster.config.kind {
-        NetworkKind::Http { forward_token } => {
-            if !route.rule.public && !forward_token {
-                fields.remove(header::AUTHORIZATION);
-            }
-        }
-        NetworkKind::Framex { .. } => {
-            fields.remove(header::AUTHORIZATION);
-            if let Some(key) = &cluster.key_field {
-                fields.insert(header::AUTHORIZATION, key.clone());
-            }
-        }
-    }
 }
 
 fn edit_host(session: &Session, fields: &mut HeaderMap, context: &RequestContext, cluster: &Cluster) -> Result<()> {

@@ -7,6 +7,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 pub const X_FRAMEX_SUBJECT: HeaderName = HeaderName::from_static("x-framex-subject");
 /// The namespace of the route.
 pub const X_FRAMEX_NAMESPACE: HeaderName = HeaderName::from_static("x-framex-namespace");
+/// Which plugin calls, as `namespace/plugin`, where one does.
+pub const X_FRAMEX_PLUGIN: HeaderName = HeaderName::from_static("x-framex-plugin");
 /// The id of a request, in logs, in the answer and on the way to the backend.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The place of a request in a distributed trace (W3C Trace Context).

@@ -126,6 +126,7 @@ fn smaller(one: Option<u64>, two: Option<u64>) -> Option<u64> {
 
 fn access_rule(namespace: &Namespace, route: &config::Route) -> AccessRule {
     let claims = namespace.invoke.claims.iter().chain(&route.invoke.claims);
+    let plugins = namespace.invoke.plugins.iter().chain(&route.invoke.plugins);
     // A route may narrow the namespace's issuers, never widen them.
     let issuers = match (&namespace.invoke.issuers, &route.invoke.issuers) {
         (Some(of_namespace), Some(of_route)) => {
@@ -140,6 +141,7 @@ fn access_rule(namespace: &Namespace, route: &config::Route) -> AccessRule {
         claims: claims
             .map(|(pointer, any_of)| ClaimRule { pointer: pointer.clone(), any_of: any_of.clone() })
             .collect(),
+        plugins: plugins.cloned().collect(),
     }
 }
 
@@ -249,6 +251,35 @@ fn compile_clusters(
     Some(builders.into_iter().map(cluster).collect())
 }
 
+/// What a plugin may call, as a table of routes. `None` when problems were reported.
+fn compile_requirements(
+    requires: &[config::Requirement],
+    path: &ValuePath,
+    problems: &mut ProblemList,
+) -> Option<RouteTable> {
+    let before = problems.len();
+    let mut matches: Vec<RouteMatch> = Vec::with_capacity(requires.len());
+    for (index, requirement) in requires.iter().enumerate() {
+        let asked = config::Match {
+            path: requirement.path.clone(),
+            methods: requirement.methods.clone(),
+            ..config::Match::default()
+        };
+        // The same twice allows no more than once.
+        matches.extend(compile_match(&asked, &path.index(index), problems).filter(|found| !matches.contains(found)));
+    }
+    match RouteTable::build(matches) {
+        Ok(table) => (problems.len() == before).then_some(table),
+        Err(conflicts) => {
+            for conflict in conflicts {
+                let message = format!("says the same as requires[{}]: {}", conflict.first, conflict.reason);
+                problems.report(path.index(conflict.second), message);
+            }
+            None
+        }
+    }
+}
+
 fn compile_plugins(
     config: &Namespace,
     previous: Option<&Arc<NamespacePart>>,
@@ -267,9 +298,10 @@ fn compile_plugins(
             );
             continue;
         }
+        let Some(requires) = compile_requirements(&plugin.requires, &path.key("requires"), problems) else { continue };
         let old = previous.and_then(|part| part.plugins.get(&plugin.name));
         let metrics = workshop.metrics.plugin(&config.name, &plugin.name);
-        match LocalPlugin::load(&config.name, plugin, workshop.host, metrics, old) {
+        match LocalPlugin::load(&config.name, plugin, workshop.host, metrics, requires, old) {
             Ok(loaded) => {
                 plugins.insert(plugin.name.clone(), loaded);
             }

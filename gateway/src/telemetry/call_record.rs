@@ -44,6 +44,8 @@ pub struct CallRecord<'a> {
     pub client: Option<IpAddr>,
     /// Who called, as a name.
     pub subject: Option<&'a str>,
+    /// The plugin that called, where one did.
+    pub plugin: Option<&'a str>,
     /// The namespace of its route.
     pub namespace: Option<&'a str>,
     /// The name of its route.
@@ -62,7 +64,7 @@ pub struct CallRecord<'a> {
     pub host: &'a str,
     /// Request path, without the query, which may hold secrets.
     pub path: &'a str,
-    /// `1.0`, `1.1` or `2`.
+    /// `1.0`, `1.1`, `2`, or `internal` for a call between plugins.
     pub http_version: &'static str,
     /// Status sent to the client; 0 when none was sent.
     pub status: u16,
@@ -99,6 +101,7 @@ impl CallRecord<'_> {
             object.raw("client", format_args!("\"{client}\""));
         }
         object.optional("subject", self.subject);
+        object.optional("plugin", self.plugin);
         object.optional("namespace", self.namespace);
         object.optional("route", self.route);
         object.text("backend_kind", self.backend_kind.label());
@@ -227,6 +230,7 @@ mod tests {
             trace: &trace,
             client: Some(IpAddr::from([127, 0, 0, 1])),
             subject: Some("quote\" back\\ new\nline \u{7f} ünï"),
+            plugin: None,
             namespace: Some("demo"),
             route: None,
             backend_kind: BackendKind::Http,

@@ -43,6 +43,7 @@ impl Guest for Rogue {
             "/forbidden" => forbidden(response),
             "/trailers" => trailers(response),
             "/fetch" => fetch(response, query.number("n", 1)),
+            "/call" => call(response, query.text("authority"), query.text("path")),
             "/count" => count(response),
             "/leak" => leak(response),
             "/log" => log(response, query.number("lines", 3), query.number("length", 10)),
@@ -55,6 +56,10 @@ impl Guest for Rogue {
 struct Query<'a>(&'a str);
 
 impl Query<'_> {
+    fn text(&self, name: &str) -> &str {
+        self.0.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+    }
+
     fn number(&self, name: &str, default: u64) -> u64 {
         self.0
             .split('&')
@@ -251,6 +256,36 @@ fn leak(outparam: ResponseOutparam) {
     let body = start(outparam, 200, Fields::new());
     write_all(&body.write().unwrap(), b"never closed\n").unwrap();
     std::mem::forget(body);
+}
+
+/// Calls what the query names, with `!` for `?` and `+` for `&`, and reports the status and the body of the answer.
+fn call(outparam: ResponseOutparam, authority: &str, path: &str) {
+    let request = OutgoingRequest::new(Fields::new());
+    request.set_scheme(Some(&Scheme::Http)).unwrap();
+    request.set_authority(Some(authority)).unwrap();
+    request.set_path_with_query(Some(&path.replace('!', "?").replace('+', "&"))).unwrap();
+    let result = outgoing_handler::handle(request, None).and_then(|future| {
+        future.subscribe().block();
+        future.get().unwrap().unwrap()
+    });
+    let response = match result {
+        Ok(response) => response,
+        Err(error) => return text(outparam, &format!("{error:?}\n")),
+    };
+    let mut content = format!("status {}\n", response.status()).into_bytes();
+    let body = response.consume().unwrap();
+    let stream = body.stream().unwrap();
+    loop {
+        match stream.blocking_read(64 * 1024) {
+            Ok(piece) => content.extend(piece),
+            Err(StreamError::Closed) => break,
+            Err(StreamError::LastOperationFailed(_)) => {
+                content.extend(b"(broken off)\n");
+                break;
+            }
+        }
+    }
+    text(outparam, &String::from_utf8_lossy(&content));
 }
 
 /// Makes `n` requests of its own, one after the other, and reports how the last one went.

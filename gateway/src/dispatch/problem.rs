@@ -4,7 +4,7 @@ use crate::rejection::Rejection;
 use serde::Serialize;
 
 /// The media type of [`problem`].
-pub(super) const CONTENT_TYPE: &str = "application/problem+json";
+pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
 
 #[derive(Serialize)]
 struct Problem<'a> {
@@ -19,7 +19,7 @@ struct Problem<'a> {
 }
 
 /// The body for a rejection. `request_id` lets the caller name the request when asking for help.
-pub(super) fn problem(rejection: &Rejection, request_id: Option<&str>) -> Vec<u8> {
+pub(crate) fn problem(rejection: &Rejection, request_id: Option<&str>) -> Vec<u8> {
     let reason = rejection.reason;
     let problem = Problem {
         r#type: format!("urn:framex-gateway:problem:{}", reason.code()),

@@ -1,0 +1,224 @@
+//! A client of network backends for calls that start inside the process. It picks endpoints from the same clusters as
+//! requests from outside, with the same health, and keeps connections of its own.
+
+use super::cluster::Cluster;
+use super::peer::EndpointPeer;
+use crate::config::{HostHeader, Protocol};
+use framex_plugin_host::{Body, BodyError};
+use futures_util::stream;
+use http::{HeaderMap, Method, Request, Response, Version, header};
+use http_body::{Body as _, Frame};
+use http_body_util::{BodyExt, StreamBody};
+use pingora_core::connectors::ConnectorOptions;
+use pingora_core::connectors::http::Connector;
+use pingora_core::protocols::http::client::HttpSession;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, ErrorType, Result};
+use pingora_http::RequestHeader;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Endpoints that one call may try to connect to.
+const MOST_ATTEMPTS: usize = 3;
+/// Idle connections that are kept, over all clusters.
+const POOL: usize = 256;
+
+/// Calls clusters from inside the process.
+pub struct ClusterClient {
+    connector: Arc<Connector<()>>,
+}
+
+impl Default for ClusterClient {
+    fn default() -> Self {
+        Self { connector: Arc::new(Connector::new(Some(ConnectorOptions::new(POOL)))) }
+    }
+}
+
+impl fmt::Debug for ClusterClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClusterClient").finish_non_exhaustive()
+    }
+}
+
+/// A cluster gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// No connection to any endpoint that was tried.
+    #[error("no connection: {0}")]
+    Unreachable(String),
+    /// The endpoint took too long.
+    #[error("no answer in time: {0}")]
+    Silent(String),
+    /// The connection broke, or what came is no HTTP.
+    #[error("no valid answer: {0}")]
+    Broken(String),
+}
+
+impl ClusterClient {
+    /// Sends a request and waits for the head of the answer; the body of the request is sent before the answer is read.
+    /// `tried` takes the labels of the endpoints that were asked, the answering one last. `silence` is how long the endpoint
+    /// may be silent, if not the cluster's own time.
+    ///
+    /// # Errors
+    /// When there was no valid answer. A request that may have been received is not sent again.
+    pub async fn call(
+        &self,
+        cluster: &Arc<Cluster>,
+        request: Request<Body>,
+        silence: Option<Duration>,
+        tried: &mut Vec<Arc<str>>,
+    ) -> Result<Response<Body>, ClusterError> {
+        let (mut session, endpoint, peer) = self.connect(cluster, silence, tried).await?;
+        let (parts, body) = request.into_parts();
+        let is_h2 = matches!(session, HttpSession::H2(_));
+        let head = request_head(parts, cluster, &endpoint, &body, is_h2).map_err(|error| broken(&error))?;
+        let patience = peer.options.read_timeout;
+        session.set_read_timeout(patience);
+        session.set_write_timeout(peer.options.write_timeout);
+        session.write_request_header(Box::new(head)).await.map_err(|error| failure(&error))?;
+        send_body(&mut session, body).await?;
+        let answer = loop {
+            session.read_response_header().await.map_err(|error| failure(&error))?;
+            let head = session.response_header().ok_or_else(|| ClusterError::Broken("no head".to_owned()))?;
+            if !head.status.is_informational() {
+                break head.clone();
+            }
+        };
+        let mut response = Response::new(());
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = end_to_end(&answer.headers);
+        // Uvicorn closes a connection after an exception without saying so.
+        let is_last = answer.status.is_server_error() && cluster.config.protocol == Protocol::Http1;
+        let reading = Reading { session, connector: self.connector.clone(), peer, is_last, cluster: cluster.clone() };
+        Ok(response.map(|()| reading.into_body()))
+    }
+
+    async fn connect(
+        &self,
+        cluster: &Arc<Cluster>,
+        silence: Option<Duration>,
+        tried: &mut Vec<Arc<str>>,
+    ) -> Result<(HttpSession<()>, Arc<EndpointPeer>, HttpPeer), ClusterError> {
+        let mut refused = Vec::new();
+        let mut last = "no endpoint is known".to_owned();
+        while refused.len() < MOST_ATTEMPTS {
+            let Some(endpoint) = cluster.pick(&refused) else { break };
+            tried.push(endpoint.label.clone());
+            let peer = *endpoint.for_request(silence);
+            match self.connector.get_http_session(&peer).await {
+                Ok((session, reused)) => {
+                    drop(cluster.metrics.connected(reused));
+                    return Ok((session, endpoint, peer));
+                }
+                Err(error) => {
+                    cluster.metrics.connect_failed();
+                    last = error.to_string();
+                    refused.push(endpoint.address);
+                }
+            }
+        }
+        Err(ClusterError::Unreachable(last))
+    }
+}
+
+fn request_head(
+    parts: http::request::Parts,
+    cluster: &Cluster,
+    endpoint: &EndpointPeer,
+    body: &Body,
+    is_h2: bool,
+) -> Result<RequestHeader> {
+    let mut head: RequestHeader = parts.into();
+    head.set_version(if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 });
+    let host = match &cluster.config.host {
+        HostHeader::Fixed(host) => host.as_str(),
+        HostHeader::Endpoint | HostHeader::Preserve => &endpoint.authority,
+    };
+    head.insert_header(header::HOST, host)?;
+    if is_h2 {
+        let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let scheme = if endpoint.peer.is_tls() { "https" } else { "http" };
+        let uri = http::Uri::builder().scheme(scheme).authority(host).path_and_query(target).build();
+        head.set_uri(uri.map_err(|error| Error::because(ErrorType::InvalidHTTPHeader, "no valid target", error))?);
+    }
+    head.remove_header(&header::CONTENT_LENGTH);
+    match body.size_hint().exact() {
+        Some(0) if matches!(head.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) => {}
+        Some(length) => head.insert_header(header::CONTENT_LENGTH, length)?,
+        None if is_h2 => {}
+        None => head.insert_header(header::TRANSFER_ENCODING, "chunked")?,
+    }
+    Ok(head)
+}
+
+async fn send_body(session: &mut HttpSession<()>, mut body: Body) -> Result<(), ClusterError> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| ClusterError::Broken(format!("the request broke off: {error}")))?;
+        if let Ok(chunk) = frame.into_data()
+            && !chunk.is_empty()
+            && session.write_request_body(chunk, false).await.is_err()
+        {
+            // It may have answered already and read no further.
+            return Ok(());
+        }
+    }
+    let _ = session.finish_request_body().await;
+    Ok(())
+}
+
+/// An answer that is being read.
+struct Reading {
+    session: HttpSession<()>,
+    connector: Arc<Connector<()>>,
+    peer: HttpPeer,
+    is_last: bool,
+    cluster: Arc<Cluster>,
+}
+
+impl Reading {
+    fn into_body(self) -> Body {
+        let frames = stream::unfold(Some(self), |reading| async move {
+            let mut reading = reading?;
+            match reading.session.read_response_body().await {
+                Ok(Some(chunk)) => Some((Ok(Frame::data(chunk)), Some(reading))),
+                Ok(None) => {
+                    reading.finish().await;
+                    None
+                }
+                Err(error) => Some((Err(BodyError::source(error.to_string())), None)),
+            }
+        });
+        StreamBody::new(frames).boxed_unsync()
+    }
+
+    /// Gives the connection back for the next call.
+    async fn finish(self) {
+        let Self { session, connector, peer, is_last, cluster } = self;
+        if !is_last {
+            connector.release_http_session(session, &peer, Some(cluster.config.timeouts.idle)).await;
+        }
+    }
+}
+
+/// The fields of an answer without those of its connection.
+fn end_to_end(fields: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(fields.len());
+    for (name, value) in fields {
+        if !crate::rewrite::is_hop_by_hop(name, fields) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
+fn failure(error: &Error) -> ClusterError {
+    match error.etype() {
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => ClusterError::Silent(error.to_string()),
+        _ => ClusterError::Broken(error.to_string()),
+    }
+}
+
+fn broken(error: &Error) -> ClusterError {
+    ClusterError::Broken(error.to_string())
+}

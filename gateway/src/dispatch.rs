@@ -1,0 +1,26 @@
+//! Carries the calls that plugins make to what answers them, by the same rules as requests from outside.
+//!
+//! A plugin calls `http://<namespace>.framex.internal/<path>` with the path that callers outside use. The call runs the whole
+//! list of a request (route, access, limits, metering), with the plugin's identity acting for whoever called it. Where a
+//! plugin of this process answers, no socket is touched; else the route's network backend is called. The snapshot, the trace
+//! and the caller come from the call that the plugin is answering.
+//!
+//! What `proxy` needs as well, because it does the same for requests from outside, is here too: the fields that backends are
+//! given, the request as a plugin sees it, and the meaning of a plugin's failure.
+
+mod account;
+mod call_scope;
+mod counted_body;
+mod fields;
+mod internal_calls;
+mod network_call;
+mod plugin_failure;
+mod plugin_request;
+mod problem;
+
+pub use call_scope::CallScope;
+pub(crate) use fields::{edit_credentials, set_own_fields};
+pub use internal_calls::InternalCalls;
+pub(crate) use plugin_failure::{cut_of, rejection_of};
+pub(crate) use plugin_request::{PluginRequest, plugin_request};
+pub(crate) use problem::{CONTENT_TYPE, problem};

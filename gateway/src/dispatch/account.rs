@@ -1,0 +1,150 @@
+//! What is noted of one call between plugins, and its end: one record, as of a request from outside.
+
+use super::call_scope::CallScope;
+use crate::identity::Identity;
+use crate::rejection::Rejection;
+use crate::snapshot::{AdmissionGuards, Route};
+use crate::telemetry::{AccessLog, BackendKind, CallInFlight, CallRecord, Metrics, TraceContext};
+use bytes::Bytes;
+use framex_plugin_host::{Body, BodyError, CallUsage};
+use http::{HeaderMap, Method, header};
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// Where the records of calls go.
+#[derive(Clone, Debug)]
+pub(super) struct Books {
+    pub(super) metrics: Metrics,
+    pub(super) access_log: Arc<AccessLog>,
+}
+
+/// One call from its start to the end of its answer. It is recorded when it is dropped.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) books: Books,
+    pub(super) scope: Arc<CallScope>,
+    pub(super) identity: Identity,
+    pub(super) started: Instant,
+    pub(super) time: SystemTime,
+    pub(super) method: Method,
+    pub(super) host: String,
+    pub(super) path: String,
+    pub(super) route: Option<Arc<Route>>,
+    pub(super) status: u16,
+    pub(super) rejection: Option<Rejection>,
+    pub(super) endpoint: Option<Arc<str>>,
+    pub(super) attempts: u32,
+    pub(super) bytes_in: Arc<AtomicU64>,
+    pub(super) bytes_out: u64,
+    pub(super) first_byte: Option<Duration>,
+    pub(super) streamed: bool,
+    pub(super) usage: Option<Arc<CallUsage>>,
+    pub(super) guards: AdmissionGuards,
+    pub(super) in_flight: Option<CallInFlight>,
+}
+
+impl Account {
+    /// Notes the head of the answer.
+    pub(super) fn answer_began(&mut self, status: u16, fields: &HeaderMap) {
+        self.status = status;
+        self.first_byte = Some(self.started.elapsed());
+        let content_type = fields.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+        self.streamed = content_type.is_some_and(|value| value.starts_with(b"text/event-stream"))
+            || !fields.contains_key(header::CONTENT_LENGTH);
+    }
+
+    /// The body of the answer; the account is closed when it has been read, or dropped.
+    pub(super) fn closes_with(self, body: Body) -> Body {
+        AccountedBody { inner: body, account: self }.boxed_unsync()
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let route = self.route.as_deref();
+        let untraced = TraceContext::of(&HeaderMap::new());
+        let (request_id, trace) = self.scope.ids.as_ref().map_or(("", &untraced), |(id, trace)| (id.as_str(), trace));
+        let reason = self.rejection.as_ref().map(|rejection| rejection.reason);
+        let record = CallRecord {
+            time: self.time,
+            request_id,
+            trace,
+            client: None,
+            subject: self.identity.subject(),
+            plugin: self.identity.plugin().map(|plugin| plugin.name.as_str()),
+            namespace: route.map(|route| &*route.namespace),
+            route: route.map(|route| route.name.as_str()),
+            backend_kind: route.map_or(BackendKind::None, |route| route.target.kind()),
+            backend: route.map(|route| route.target.name()),
+            endpoint: self.endpoint.as_deref(),
+            attempts: self.attempts,
+            method: self.method.as_str(),
+            host: &self.host,
+            path: &self.path,
+            http_version: "internal",
+            status: self.status,
+            reason,
+            note: self.rejection.as_ref().map(|rejection| &*rejection.note),
+            duration: self.started.elapsed(),
+            first_byte: self.first_byte,
+            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+            bytes_out: self.bytes_out,
+            streamed: self.streamed,
+            cpu: self.usage.as_ref().map(|usage| usage.cpu()),
+            user_agent: None,
+            revision: self.scope.snapshot.revision,
+        };
+        if let Some(route) = route {
+            route.metrics.record(&record);
+        }
+        if let Some(reason) = reason {
+            self.books.metrics.rejected(record.namespace.unwrap_or_default(), reason);
+        }
+        self.books.access_log.record(&record);
+    }
+}
+
+struct AccountedBody {
+    inner: Body,
+    account: Account,
+}
+
+impl http_body::Body for AccountedBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.inner).poll_frame(context));
+        match &frame {
+            Some(Ok(frame)) => {
+                self.account.bytes_out += frame.data_ref().map_or(0, |chunk| chunk.len() as u64);
+            }
+            Some(Err(error)) => {
+                let rejection = self.account.route.as_ref().and_then(|route| match &route.target {
+                    crate::snapshot::Target::Plugin(plugin) => Some(super::cut_of(error, plugin)),
+                    crate::snapshot::Target::Cluster(_) => None,
+                });
+                self.account.rejection = rejection;
+            }
+            None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,69 @@
+//! Calls a network backend from inside the process, over the same endpoints as requests from outside.
+
+use super::account::Account;
+use super::fields::{edit_credentials, set_own_fields};
+use crate::backends::{Cluster, ClusterClient, ClusterError};
+use crate::rejection::{Reason, Rejection};
+use crate::rewrite::end_to_end_fields;
+use crate::snapshot::Route;
+use framex_plugin_host::Body;
+use http::request::Parts;
+use http::{Request, Response, header};
+use std::sync::Arc;
+
+#[derive(Debug, Default)]
+pub(super) struct NetworkCalls {
+    client: ClusterClient,
+}
+
+impl NetworkCalls {
+    pub(super) async fn call(
+        &self,
+        account: &mut Account,
+        sent: &Parts,
+        body: Body,
+        path: &str,
+        route: &Route,
+        cluster: &Arc<Cluster>,
+    ) -> Result<Response<Body>, Rejection> {
+        let path = route.rewrite.path(path);
+        let target = match sent.uri.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.into_owned(),
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = sent.method.clone();
+        *request.uri_mut() = target
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| Rejection::from(Reason::Internal).with_note(error.to_string()))?;
+        let fields = request.headers_mut();
+        *fields = end_to_end_fields(&sent.headers);
+        fields.remove(header::HOST);
+        fields.remove(header::EXPECT);
+        for name in &route.rewrite.remove_request {
+            fields.remove(name);
+        }
+        edit_credentials(fields, route, cluster);
+        set_own_fields(fields, route, &account.identity, account.scope.ids.as_ref());
+        for (name, value) in &route.rewrite.set_request {
+            fields.insert(name.clone(), value.clone());
+        }
+        let mut seen = Vec::new();
+        let answered = self.client.call(cluster, request, route.timeout, &mut seen).await;
+        account.attempts = u32::try_from(seen.len()).unwrap_or(u32::MAX);
+        account.endpoint = seen.pop();
+        answered.map_err(|error| rejection_of(&error, cluster))
+    }
+}
+
+fn rejection_of(error: &ClusterError, cluster: &Cluster) -> Rejection {
+    let backend = &cluster.config.name;
+    let (reason, detail) = match error {
+        ClusterError::Unreachable(_) => {
+            (Reason::BackendUnreachable, format!("the backend `{backend}` cannot be reached"))
+        }
+        ClusterError::Silent(_) => (Reason::BackendTimeout, format!("the backend `{backend}` was silent for too long")),
+        ClusterError::Broken(_) => (Reason::BackendBroken, format!("the backend `{backend}` broke off its answer")),
+    };
+    Rejection::new(reason, detail).with_note(error.to_string())
+}
