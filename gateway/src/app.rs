@@ -11,7 +11,7 @@ use crate::config::{self, AccessLog as AccessLogConfig, Gateway, Problem};
 use crate::lifecycle::Lifecycle;
 use crate::proxy::{Edge, EdgeLimits, GatewayProxy, Shared};
 use crate::reload::{StartError, Worker};
-use crate::snapshot::Compiler;
+use crate::snapshot::{Compiled, Compiler};
 use crate::telemetry::{AccessLog, Metrics};
 use control::{Control, StopSignal};
 use framex_plugin_host::component::{ComponentHost, HostSettings};
@@ -57,6 +57,21 @@ pub fn component_host(gateway: &Gateway) -> anyhow::Result<ComponentHost> {
         ..defaults
     };
     Ok(ComponentHost::start(settings)?)
+}
+
+/// Compiles a configuration that nothing is going to serve: for its problems, or for a question about it.
+///
+/// # Errors
+/// When the WebAssembly engine or its threads cannot be started.
+pub fn compile(file: &Path) -> anyhow::Result<Compiled> {
+    let sources = config::load(file);
+    let gateway = sources.gateway.content.as_ref().filter(|_| sources.gateway.is_sound());
+    let host = match gateway {
+        Some(gateway) => component_host(gateway)?,
+        // Whatever limits gateway.yaml means to set, the plugins can be tried.
+        None => ComponentHost::start(HostSettings { max_memory_per_instance: 4 << 30, ..HostSettings::default() })?,
+    };
+    Ok(Compiler::new(host, Metrics::new()).compile(sources, None))
 }
 
 /// Runs the gateway until it is told to stop; then the process ends.
@@ -127,11 +142,12 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
 }
 
 /// The platform team's part alone: it says with what the process itself is started.
-fn read_gateway(file: &Path) -> Result<Gateway, StartError> {
-    let mut sources = config::load(file);
-    match sources.gateway.content.take() {
-        Some(gateway) if sources.gateway.problems.is_empty() => Ok(gateway),
-        _ => Err(StartError(sources.into_problems().iter().map(Problem::to_string).collect())),
+fn read_gateway(file: &Path) -> anyhow::Result<Gateway> {
+    let gateway = config::load(file).gateway;
+    match gateway.content {
+        Some(content) if gateway.problems.is_empty() => Ok(content),
+        // All that is wrong, not only what is known so far.
+        _ => Err(StartError(compile(file)?.problems.iter().map(Problem::to_string).collect()).into()),
     }
 }
 

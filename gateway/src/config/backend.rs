@@ -324,7 +324,7 @@ fn is_header_value(text: &str) -> bool {
 
 fn validate_endpoints(texts: &[String], path: &ValuePath, problems: &mut ProblemList) -> Vec<Endpoint> {
     if texts.is_empty() {
-        problems.report(path.clone(), "name at least one endpoint");
+        problems.report_absence(path, "name at least one endpoint");
     }
     let mut endpoints = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {

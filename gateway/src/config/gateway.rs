@@ -3,12 +3,13 @@
 use super::grant::{Grants, RawGrant, validate_grants};
 use super::issuer::{Issuer, RawIssuer};
 use super::listener::{ConnectionLimits, Listener, RawConnectionLimits, RawListener, parse_address};
+use super::node::Needed;
 use super::problem::{ProblemList, ValuePath};
 use super::units::{ByteSize, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,9 +18,9 @@ use std::time::Duration;
 #[schemars(deny_unknown_fields)]
 pub(super) struct RawGateway {
     /// Where clients are served. A change needs a restart.
-    listeners: Vec<RawListener>,
+    listeners: Needed<Vec<RawListener>>,
     /// The second listener with metrics, health and the admin API. Keep it off the public network. A change needs a restart.
-    admin: RawAdmin,
+    admin: Needed<RawAdmin>,
     /// Threads that serve requests. Default: one per core. A change needs a restart.
     threads: Option<usize>,
     /// What one client connection may cost. A change needs a restart.
@@ -185,12 +186,18 @@ pub enum AccessLog {
     File(PathBuf),
 }
 
+/// Stands where an address could not be understood.
+const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 impl RawGateway {
     /// Checks everything that can be checked without touching the world. `base` is the folder of the file.
-    pub(super) fn validate(self, base: &Path, problems: &mut ProblemList) -> Option<Gateway> {
+    ///
+    /// Returns what could be understood even when problems were reported, so that the teams' files can be checked
+    /// against it. Nothing is started from it then.
+    pub(super) fn validate(self, base: &Path, problems: &mut ProblemList) -> Gateway {
         let Self {
-            listeners,
-            admin: RawAdmin { address },
+            listeners: Needed(listeners),
+            admin: Needed(admin),
             threads,
             connections,
             trusted_proxies,
@@ -201,14 +208,25 @@ impl RawGateway {
             shutdown: RawShutdown { grace, delay },
         } = self;
         let root = ValuePath::default();
-        if listeners.is_empty() {
-            problems.report(root.key("listeners"), "name at least one listener");
+        match &listeners {
+            None => problems.report_missing(&root, "listeners"),
+            Some(listeners) if listeners.is_empty() => {
+                problems.report_absence(&root.key("listeners"), "name at least one listener");
+            }
+            Some(_) => {}
         }
         if threads == Some(0) {
             problems.report(root.key("threads"), "0 threads serve nobody; leave it out for one per core");
         }
-        let admin = parse_address(&address, &root.key("admin").key("address"), problems);
-        let listeners = validate_listeners(listeners, admin, base, &root.key("listeners"), problems);
+        let admin = match admin {
+            Some(RawAdmin { address }) => parse_address(&address, &root.key("admin").key("address"), problems),
+            None => {
+                problems.report_missing(&root, "admin");
+                None
+            }
+        };
+        let listeners =
+            validate_listeners(listeners.unwrap_or_default(), admin, base, &root.key("listeners"), problems);
         let connections = connections.validate(&root.key("connections"), problems);
         let trusted_proxies = validate_networks(&trusted_proxies, &root.key("trusted_proxies"), problems);
         let issuers: Vec<Issuer> = issuers
@@ -217,9 +235,9 @@ impl RawGateway {
             .collect();
         let grants = validate_grants(grants, &root.key("namespaces").key("grants"), problems);
         let components = components.validate(&root.key("components"), problems);
-        Some(Gateway {
+        Gateway {
             listeners,
-            admin: admin?,
+            admin: admin.unwrap_or(NO_ADDRESS),
             threads,
             connections,
             trusted_proxies,
@@ -241,7 +259,7 @@ impl RawGateway {
             },
             shutdown_grace: grace.map_or(Duration::from_secs(30), |span| span.0),
             shutdown_delay: delay.map_or(Duration::ZERO, |span| span.0),
-        })
+        }
     }
 }
 
@@ -269,6 +287,9 @@ fn validate_listeners(
     listeners
 }
 
+/// The most a 32-bit component can address.
+const LARGEST_MEMORY: u64 = 4 << 30;
+
 impl RawComponents {
     fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> Components {
         let Self { threads, heavy_threads, instances, largest_memory } = self;
@@ -281,22 +302,26 @@ impl RawComponents {
         if !(1..=10_000).contains(&instances) {
             problems.report(path.key("instances"), "must be between 1 and 10000: each reserves address space");
         }
-        let largest_memory = largest_memory.map_or(512 << 20, |size| size.0);
-        if !(1 << 20..=4 << 30).contains(&largest_memory) {
+        let largest_memory = match largest_memory {
+            Some(size) => size.0,
+            // A limit that could not be read refuses no plugin.
+            None if problems.is_lost(&path.key("largest_memory")) => LARGEST_MEMORY,
+            None => 512 << 20,
+        };
+        if !(1 << 20..=LARGEST_MEMORY).contains(&largest_memory) {
             problems.report(
                 path.key("largest_memory"),
                 "must be between 1MiB and 4GiB, the most a 32-bit component can address",
             );
         }
-        Components { threads, heavy_threads, instances, largest_memory }
+        Components { threads, heavy_threads, instances, largest_memory: largest_memory.min(LARGEST_MEMORY) }
     }
 }
 
 fn validate_networks(texts: &[String], path: &ValuePath, problems: &mut ProblemList) -> Vec<ipnet::IpNet> {
     let mut networks = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
-        let network =
-            text.parse::<ipnet::IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from));
+        let network = text.parse::<ipnet::IpNet>().or_else(|_| text.parse::<IpAddr>().map(ipnet::IpNet::from));
         match network {
             Ok(network) => networks.push(network),
             Err(_) => problems.report(

@@ -36,17 +36,23 @@ pub struct Invoke {
 }
 
 impl RawNamespaceAccess {
-    pub(super) fn validate(self, path: &ValuePath, issuers: &[String], problems: &mut ProblemList) -> Invoke {
+    pub(super) fn validate(self, path: &ValuePath, issuers: Option<&[String]>, problems: &mut ProblemList) -> Invoke {
         let Self { invoke } = self;
         invoke.validate(&path.key("invoke"), issuers, problems)
     }
 }
 
 impl RawInvoke {
-    pub(super) fn validate(self, path: &ValuePath, known_issuers: &[String], problems: &mut ProblemList) -> Invoke {
+    /// `known_issuers` are those of gateway.yaml, if it says clearly which there are.
+    pub(super) fn validate(
+        self,
+        path: &ValuePath,
+        known_issuers: Option<&[String]>,
+        problems: &mut ProblemList,
+    ) -> Invoke {
         let Self { issuers, claims } = self;
         for (index, issuer) in issuers.iter().flatten().enumerate() {
-            if !known_issuers.contains(issuer) {
+            if let Some(known_issuers) = known_issuers.filter(|known| !known.contains(issuer)) {
                 let known: Vec<&str> = known_issuers.iter().map(String::as_str).collect();
                 let hint = super::problem::suggest(issuer, &known);
                 problems.report(
@@ -56,7 +62,7 @@ impl RawInvoke {
             }
         }
         if issuers.as_ref().is_some_and(Vec::is_empty) {
-            problems.report(path.key("issuers"), "an empty list admits nobody; leave it out for every issuer");
+            problems.report_absence(&path.key("issuers"), "an empty list admits nobody; leave it out for every issuer");
         }
         let claims = claims
             .into_iter()
