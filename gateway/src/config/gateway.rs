@@ -21,7 +21,7 @@ pub(super) struct RawGateway {
     listeners: Needed<Vec<RawListener>>,
     /// The second listener with metrics, health and the admin API. Keep it off the public network. A change needs a restart.
     admin: Needed<RawAdmin>,
-    /// Threads that serve requests. Default: one per core. A change needs a restart.
+    /// Threads that serve requests. Default: one per core; at most 1024. A change needs a restart.
     threads: Option<usize>,
     /// What one client connection may cost. A change needs a restart.
     #[serde(default)]
@@ -71,9 +71,9 @@ pub(super) struct RawNamespaces {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RawComponents {
-    /// Threads that run plugins. Default: one per core.
+    /// Threads that run plugins. Default: one per core; at most 1024.
     threads: Option<usize>,
-    /// Low-priority threads to which a call is moved once it has used 30 ms of CPU. Default: one per core.
+    /// Low-priority threads to which a call is moved once it has used 30 ms of CPU. Default: one per core; at most 1024.
     heavy_threads: Option<usize>,
     /// Most plugin instances alive at once. Default: 1000.
     instances: Option<u32>,
@@ -215,9 +215,7 @@ impl RawGateway {
             }
             Some(_) => {}
         }
-        if threads == Some(0) {
-            problems.report(root.key("threads"), "0 threads serve nobody; leave it out for one per core");
-        }
+        let threads = check_threads(threads, &root.key("threads"), problems);
         let admin = match admin {
             Some(RawAdmin { address }) => parse_address(&address, &root.key("admin").key("address"), problems),
             None => {
@@ -287,17 +285,25 @@ fn validate_listeners(
     listeners
 }
 
+/// More threads than any machine has cores; far more cannot be started at all.
+const MOST_THREADS: usize = 1_024;
+
+fn check_threads(threads: Option<usize>, path: &ValuePath, problems: &mut ProblemList) -> Option<usize> {
+    let is_right = threads.is_none_or(|threads| (1..=MOST_THREADS).contains(&threads));
+    if !is_right {
+        problems.report(path.clone(), format!("must be between 1 and {MOST_THREADS}; leave it out for one per core"));
+    }
+    threads.filter(|_| is_right)
+}
+
 /// The most a 32-bit component can address.
 const LARGEST_MEMORY: u64 = 4 << 30;
 
 impl RawComponents {
     fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> Components {
         let Self { threads, heavy_threads, instances, largest_memory } = self;
-        for (key, value) in [("threads", threads), ("heavy_threads", heavy_threads)] {
-            if value == Some(0) {
-                problems.report(path.key(key), "0 threads run no plugin; leave it out for one per core");
-            }
-        }
+        let threads = check_threads(threads, &path.key("threads"), problems);
+        let heavy_threads = check_threads(heavy_threads, &path.key("heavy_threads"), problems);
         let instances = instances.unwrap_or(1_000);
         if !(1..=10_000).contains(&instances) {
             problems.report(path.key("instances"), "must be between 1 and 10000: each reserves address space");

@@ -80,7 +80,8 @@ pub(super) fn parse_address(text: &str, path: &ValuePath, problems: &mut Problem
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RawConnectionLimits {
-    /// Most client connections at once on all listeners; further ones are closed at once. Default: 10000.
+    /// Most client connections at once on all listeners; further ones are closed at once. Default: 10000; at most
+    /// 1000000.
     connections: Option<usize>,
     /// Largest request head (request line and header fields). Default: 64KiB. Larger heads get 431.
     head_size: Option<ByteSize>,
@@ -115,6 +116,9 @@ pub struct ConnectionLimits {
     pub h2_streams: u32,
 }
 
+/// As many file descriptors as one process gets on a common system.
+const MOST_CONNECTIONS: usize = 1_000_000;
+
 impl RawConnectionLimits {
     pub(super) fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> ConnectionLimits {
         let Self { connections, head_size, head_timeout, idle_timeout, write_timeout, body_timeout, h2_streams } = self;
@@ -128,8 +132,8 @@ impl RawConnectionLimits {
             body_timeout: seconds(body_timeout, 60),
             h2_streams: h2_streams.unwrap_or(100),
         };
-        if limits.connections == 0 {
-            problems.report(path.key("connections"), "0 would serve nobody; the least is 1");
+        if !(1..=MOST_CONNECTIONS).contains(&limits.connections) {
+            problems.report(path.key("connections"), format!("must be between 1 and {MOST_CONNECTIONS}"));
         }
         if limits.h2_streams == 0 {
             problems.report(path.key("h2_streams"), "0 would serve nobody over HTTP/2; the least is 1");
