@@ -1,6 +1,6 @@
 //! Who may call.
 
-use super::problem::{ProblemList, ValuePath};
+use super::problem::{ProblemList, Spot, ValuePath};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -76,8 +76,14 @@ impl RawInvoke {
                     }
                     value => vec![value],
                 };
-                let pointer = if claim.starts_with('/') { claim } else { format!("/{}", escape_pointer(&claim)) };
-                Some((pointer, any_of))
+                if !claim.starts_with('/') {
+                    return Some((format!("/{}", escape_pointer(&claim)), any_of));
+                }
+                if !is_json_pointer(&claim) {
+                    problems.report_at(path.key("claims").key(claim), Spot::Key, NO_JSON_POINTER);
+                    return None;
+                }
+                Some((claim, any_of))
             })
             .collect();
         Invoke { issuers, claims }
@@ -87,4 +93,28 @@ impl RawInvoke {
 /// A claim name as one step of a JSON pointer (RFC 6901 §3).
 fn escape_pointer(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
+}
+
+/// What is wrong with a JSON pointer, and what would be right.
+const NO_JSON_POINTER: &str = "is no JSON pointer: it starts with `/`, and in a name `~0` stands for `~` and `~1` for `/`, like `/realm~1access/roles`";
+
+/// RFC 6901 §3.
+fn is_json_pointer(text: &str) -> bool {
+    text.starts_with('/') && text.split('~').skip(1).all(|after| after.starts_with(['0', '1']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_json_pointer_escapes_its_tildes() {
+        for text in ["/", "/a", "/realm/roles", "/a~1b", "/~0", "/~01"] {
+            assert!(is_json_pointer(text), "{text}");
+        }
+        for text in ["", "a", "/~", "/a~", "/a~2", "/~~0"] {
+            assert!(!is_json_pointer(text), "{text}");
+        }
+        assert!(is_json_pointer(&format!("/{}", escape_pointer("https://id.example.com/~me"))));
+    }
 }
