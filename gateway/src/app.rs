@@ -85,12 +85,13 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let metrics = Metrics::new();
     let lifecycle = Lifecycle::default();
-    let access_log = Arc::new(open_access_log(&gateway)?);
 
-    let bound = BoundListeners::bind(&gateway)?;
+    let mut bound = BoundListeners::bind(&gateway)?;
     let compiler = Compiler::new(component_host(&gateway)?, metrics.clone());
     let tasks = TaskTracker::new();
     let (worker, reloader) = Worker::start(&options.config, compiler, metrics.clone(), tasks.clone())?;
+    bound.load_certificates(&gateway)?;
+    let access_log = Arc::new(open_access_log(&gateway)?);
     lifecycle.set_configured();
     let snapshot = worker.snapshot();
 

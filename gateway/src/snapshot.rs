@@ -3,11 +3,14 @@
 //! Compiling may read certificates, keys and components and look up names; it starts nothing and touches no running
 //! snapshot. What did not change is carried over by identity: warm plugins, endpoint health, rate counters.
 
+mod certificate;
 mod compile;
 mod part;
 mod route;
+mod startup_files;
 mod tokens;
 
+pub use certificate::{CertificateContent, CertificateError};
 pub use compile::{Compiled, Compiler};
 pub use part::NamespacePart;
 pub use route::{AdmissionGuards, Route, Target, Traffic};

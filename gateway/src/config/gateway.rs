@@ -2,14 +2,14 @@
 
 use super::grant::{Grants, RawGrant, validate_grants};
 use super::issuer::{Issuer, RawIssuer};
-use super::listener::{ConnectionLimits, Listener, RawConnectionLimits, RawListener, parse_address};
+use super::listener::{ConnectionLimits, Listener, NO_ADDRESS, RawConnectionLimits, RawListener, parse_address};
 use super::node::Needed;
 use super::problem::{ProblemList, ValuePath};
 use super::units::{ByteSize, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -186,9 +186,6 @@ pub enum AccessLog {
     File(PathBuf),
 }
 
-/// Stands where an address could not be understood.
-const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-
 impl RawGateway {
     /// Checks everything that can be checked without touching the world. `base` is the folder of the file.
     ///
@@ -271,7 +268,7 @@ fn validate_listeners(
     let mut listeners: Vec<Listener> = Vec::with_capacity(raw.len());
     for (index, raw) in raw.into_iter().enumerate() {
         let path = path.index(index);
-        let Some(listener) = raw.validate(&path, base, problems) else { continue };
+        let listener = raw.validate(&path, base, problems);
         // Port 0 is another port each time.
         let is_taken_by = |address: SocketAddr| address == listener.address && address.port() != 0;
         if admin.is_some_and(is_taken_by) {

@@ -4,7 +4,7 @@ use super::problem::{ProblemList, ValuePath};
 use super::units::{ByteSize, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -50,15 +50,18 @@ pub struct ListenerTls {
     pub key: PathBuf,
 }
 
+/// Stands where an address could not be understood.
+pub(super) const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 impl RawListener {
-    pub(super) fn validate(self, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Option<Listener> {
+    pub(super) fn validate(self, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Listener {
         let Self { address, h2c, tls } = self;
-        let address = parse_address(&address, &path.key("address"), problems)?;
+        let address = parse_address(&address, &path.key("address"), problems).unwrap_or(NO_ADDRESS);
         let tls = tls.map(|RawListenerTls { certificate, key }| ListenerTls {
             certificate: base.join(certificate),
             key: base.join(key),
         });
-        Some(Listener { address, h2c: h2c.unwrap_or(true), tls })
+        Listener { address, h2c: h2c.unwrap_or(true), tls }
     }
 }
 

@@ -1,7 +1,7 @@
 //! From validated files to a snapshot.
 
 use super::part::{NamespacePart, Workshop};
-use super::{Snapshot, tokens};
+use super::{Snapshot, startup_files, tokens};
 use crate::config::{Document, Gateway, Namespace, Problem, Sources, ValuePath};
 use crate::router::{RouteMatch, RouteTable};
 use crate::telemetry::Metrics;
@@ -44,6 +44,8 @@ impl Compiler {
         let Some(config) = gateway.content.take() else {
             return self.refuse(gateway, namespaces, LARGEST_MEMORY, previous);
         };
+        let running = previous.map(|previous| &*previous.gateway);
+        startup_files::check(&config, running, &mut gateway.problems);
         let fingerprint = tokens::fingerprint(&config.issuers);
         let kept = previous.filter(|previous| previous.tokens_fingerprint == fingerprint);
         let tokens = match kept {

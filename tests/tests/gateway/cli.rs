@@ -83,6 +83,29 @@ async fn run_refuses_a_configuration_that_check_refuses() {
 }
 
 #[tokio::test]
+async fn check_and_run_say_where_the_certificate_is_named_that_cannot_be_used() {
+    let platform = "listeners:
+  - { address: \"127.0.0.1:0\", tls: { certificate: missing.pem, key: missing.key } }
+  - { address: \"127.0.0.1:0\", tls: { certificate: test.secret, key: missing.key } }
+telemetry: { access_log: { file: nowhere/access.json } }";
+    let files = Files::of(&Conf::new().platform(platform));
+    for command in ["check", "run"] {
+        let finished = files.run(command, &[]).await;
+        assert_eq!(finished.code, Some(1));
+        for problem in [
+            "listeners[0].tls.certificate: cannot read ",
+            "listeners[0].tls.key: cannot read ",
+            "listeners[1].tls.key: cannot read ",
+            "telemetry.access_log.file: cannot append to ",
+        ] {
+            let lines = finished.errors.lines();
+            let place = lines.filter(|line| line.contains(problem)).any(|line| line.contains("gateway.yaml:"));
+            assert!(place, "{command}: {problem} in:\n{}", finished.errors);
+        }
+    }
+}
+
+#[tokio::test]
 async fn routes_prints_the_most_precise_route_first() {
     let finished = Files::of(&good()).run("routes", &[]).await;
     assert_eq!(finished.code, Some(0));
