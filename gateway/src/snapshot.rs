@@ -35,6 +35,9 @@ pub struct Snapshot {
     pub namespaces: BTreeMap<String, Arc<NamespacePart>>,
     /// Namespaces whose file is broken: they serve their last good part, or nothing when there is none.
     pub broken: BTreeSet<String>,
+    /// Settings of gateway.yaml that differ from what the process was started with. They wait for a restart; `gateway`
+    /// says what is in force.
+    pub waiting: Vec<&'static str>,
     pub(crate) table: RouteTable,
     pub(crate) routes: Vec<Arc<Route>>,
     tokens_fingerprint: tokens::Fingerprint,

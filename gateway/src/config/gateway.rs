@@ -186,6 +186,35 @@ pub enum AccessLog {
     File(PathBuf),
 }
 
+impl Gateway {
+    /// Puts what only a restart changes back to what `running` was started with, and says which settings differed.
+    pub fn hold_back(&mut self, running: &Self) -> Vec<&'static str> {
+        let mut waiting = Vec::new();
+        let mut note = |differs: bool, what: &'static str| {
+            if differs && !waiting.contains(&what) {
+                waiting.push(what);
+            }
+        };
+        note(take_over(&mut self.listeners, &running.listeners), "listeners");
+        note(take_over(&mut self.admin, &running.admin), "admin");
+        note(take_over(&mut self.threads, &running.threads), "threads");
+        note(take_over(&mut self.connections, &running.connections), "connections");
+        note(take_over(&mut self.components, &running.components), "components");
+        note(take_over(&mut self.access_log, &running.access_log), "telemetry");
+        note(take_over(&mut self.level, &running.level), "telemetry");
+        waiting
+    }
+}
+
+/// Whether the setting was another one.
+fn take_over<T: Clone + PartialEq>(setting: &mut T, running: &T) -> bool {
+    let differs = setting != running;
+    if differs {
+        setting.clone_from(running);
+    }
+    differs
+}
+
 impl RawGateway {
     /// Checks everything that can be checked without touching the world. `base` is the folder of the file.
     ///

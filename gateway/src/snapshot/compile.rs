@@ -41,11 +41,12 @@ impl Compiler {
     #[must_use]
     pub fn compile(&self, sources: Sources, previous: Option<&Snapshot>) -> Compiled {
         let Sources { mut gateway, namespaces } = sources;
-        let Some(config) = gateway.content.take() else {
+        let Some(mut config) = gateway.content.take() else {
             return self.refuse(gateway, namespaces, LARGEST_MEMORY, previous);
         };
         let running = previous.map(|previous| &*previous.gateway);
         startup_files::check(&config, running, &mut gateway.problems);
+        let waiting = running.map(|running| config.hold_back(running)).unwrap_or_default();
         let fingerprint = tokens::fingerprint(&config.issuers);
         let kept = previous.filter(|previous| previous.tokens_fingerprint == fingerprint);
         let tokens = match kept {
@@ -78,6 +79,7 @@ impl Compiler {
                     tokens,
                     namespaces: parts,
                     broken,
+                    waiting,
                     table,
                     routes,
                     tokens_fingerprint: fingerprint,

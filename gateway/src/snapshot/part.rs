@@ -287,7 +287,10 @@ fn compile_plugins(
             let path = path.key("limits").key("memory");
             problems.report(
                 path,
-                format!("more than the {} bytes that gateway.yaml allows a plugin", workshop.largest_memory),
+                format!(
+                    "more than the {} bytes of `components.largest_memory` in gateway.yaml (a change needs a restart)",
+                    workshop.largest_memory
+                ),
             );
             continue;
         }
