@@ -13,7 +13,7 @@ use crate::dispatch::InternalCalls;
 use crate::lifecycle::Lifecycle;
 use crate::proxy::{Edge, EdgeLimits, GatewayProxy, Shared};
 use crate::reload::{StartError, Worker};
-use crate::snapshot::Compiler;
+use crate::snapshot::{Compiled, Compiler};
 use crate::telemetry::{AccessLog, BackendKind, Metrics};
 use control::{Control, StopSignal};
 use framex_plugin_host::Outgoing;
@@ -65,6 +65,21 @@ pub fn component_host(gateway: &Gateway, outgoing: Arc<dyn Outgoing>) -> anyhow:
     Ok(ComponentHost::start(settings)?)
 }
 
+/// Compiles a configuration that nothing is going to serve: for its problems, or for a question about it.
+///
+/// # Errors
+/// When the WebAssembly engine or its threads cannot be started.
+pub fn compile(file: &Path) -> anyhow::Result<Compiled> {
+    let sources = config::load(file);
+    let gateway = sources.gateway.content.as_ref().filter(|_| sources.gateway.is_sound());
+    let host = match gateway {
+        Some(gateway) => component_host(gateway)?,
+        // Whatever limits gateway.yaml means to set, the plugins can be tried.
+        None => ComponentHost::start(HostSettings { max_memory_per_instance: 4 << 30, ..HostSettings::default() })?,
+    };
+    Ok(Compiler::new(host, Metrics::new()).compile(sources, None))
+}
+
 /// Runs the gateway until it is told to stop; then the process ends.
 ///
 /// # Errors
@@ -76,14 +91,18 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let metrics = Metrics::new();
     let lifecycle = Lifecycle::default();
-    let access_log = Arc::new(open_access_log(&gateway)?);
 
     file_limit::raise(gateway.connections.connections);
-    let bound = BoundListeners::bind(&gateway)?;
-    let calls = Arc::new(InternalCalls::new(metrics.clone(), access_log.clone()));
+    let mut bound = BoundListeners::bind(&gateway)?;
+    // Why a log cannot be opened is said by the compiler, with its place in the file.
+    let access_log = open_access_log(&gateway).map(Arc::new);
+    let of_calls = access_log.as_ref().map_or_else(|_failed| Arc::new(AccessLog::off()), Arc::clone);
+    let calls = Arc::new(InternalCalls::new(metrics.clone(), of_calls));
     let compiler = Compiler::new(component_host(&gateway, calls)?, metrics.clone());
     let tasks = TaskTracker::new();
     let (worker, reloader) = Worker::start(&options.config, compiler, metrics.clone(), tasks.clone())?;
+    bound.load_certificates(&gateway)?;
+    let access_log = access_log?;
     lifecycle.set_configured();
     let snapshot = worker.snapshot();
 
@@ -136,11 +155,12 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
 }
 
 /// The platform team's part alone: it says with what the process itself is started.
-fn read_gateway(file: &Path) -> Result<Gateway, StartError> {
-    let mut sources = config::load(file);
-    match sources.gateway.content.take() {
-        Some(gateway) if sources.gateway.problems.is_empty() => Ok(gateway),
-        _ => Err(StartError(sources.into_problems().iter().map(Problem::to_string).collect())),
+fn read_gateway(file: &Path) -> anyhow::Result<Gateway> {
+    let gateway = config::load(file).gateway;
+    match gateway.content {
+        Some(content) if gateway.problems.is_empty() => Ok(content),
+        // All that is wrong, not only what is known so far.
+        _ => Err(StartError(compile(file)?.problems.iter().map(Problem::to_string).collect()).into()),
     }
 }
 

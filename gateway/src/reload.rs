@@ -48,10 +48,13 @@ pub enum Answer {
         /// Problems of single namespaces, each a line.
         problems: Vec<String>,
     },
-    /// Nothing had changed.
+    /// Nothing had changed; what was broken is broken still.
     Unchanged {
         /// What runs still.
         revision: u64,
+        /// Problems of single namespaces, each a line.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        problems: Vec<String>,
     },
     /// Nothing of it is in force.
     Rejected {
@@ -69,6 +72,8 @@ pub struct ReloadStatus {
     pub last: Option<Answer>,
     /// Problems of the files as they are now.
     pub problems: Vec<String>,
+    /// Settings of gateway.yaml that wait for a restart.
+    pub needs_restart: Vec<&'static str>,
 }
 
 type Request = (Trigger, Option<oneshot::Sender<Answer>>);
@@ -138,7 +143,7 @@ impl Worker {
         let outcome = if problems.is_empty() { ReloadOutcome::Applied } else { ReloadOutcome::Partial };
         metrics.reloaded(outcome, snapshot.revision);
         let (sender, queue) = mpsc::channel(QUEUE);
-        let status = Arc::new(Mutex::new(ReloadStatus { last: None, problems }));
+        let status = Arc::new(Mutex::new(ReloadStatus { last: None, problems, needs_restart: Vec::new() }));
         let worker = Self {
             file: file.to_owned(),
             compiler: Arc::new(compiler),
@@ -196,8 +201,8 @@ impl Worker {
             return Answer::Rejected { revision: running.revision, problems };
         };
         let changes = Changes::between(running, &snapshot);
-        if changes.is_empty() && problems.is_empty() && running.broken == snapshot.broken {
-            return Answer::Unchanged { revision: running.revision };
+        if changes.is_empty() && running.broken == snapshot.broken && running.waiting == snapshot.waiting {
+            return Answer::Unchanged { revision: running.revision, problems };
         }
         let snapshot = Arc::new(snapshot);
         self.snapshot.store(snapshot.clone());
@@ -221,8 +226,12 @@ impl Worker {
             Answer::Applied { revision, problems, .. } if problems.is_empty() => {
                 (ReloadOutcome::Applied, *revision, &[])
             }
-            Answer::Applied { revision, problems, .. } => (ReloadOutcome::Partial, *revision, problems),
-            Answer::Unchanged { revision } => (ReloadOutcome::Unchanged, *revision, &[]),
+            Answer::Unchanged { revision, problems } if problems.is_empty() => {
+                (ReloadOutcome::Unchanged, *revision, &[])
+            }
+            Answer::Applied { revision, problems, .. } | Answer::Unchanged { revision, problems } => {
+                (ReloadOutcome::Partial, *revision, problems)
+            }
             Answer::Rejected { revision, problems } => (ReloadOutcome::Rejected, *revision, problems),
         };
         self.metrics.reloaded(outcome, revision);
@@ -234,10 +243,10 @@ impl Worker {
                 tracing::info!(?trigger, revision, %changes, "configuration applied")
             }
             // Whoever saves a file without a change need not read about it; whoever asks wants an answer.
-            Answer::Unchanged { revision } if trigger == Trigger::Watch => {
+            Answer::Unchanged { revision, .. } if trigger == Trigger::Watch => {
                 tracing::debug!(?trigger, revision, "configuration unchanged");
             }
-            Answer::Unchanged { revision } => tracing::info!(?trigger, revision, "configuration unchanged"),
+            Answer::Unchanged { revision, .. } => tracing::info!(?trigger, revision, "configuration unchanged"),
             Answer::Rejected { revision, problems } => {
                 tracing::error!(
                     ?trigger,
@@ -247,7 +256,8 @@ impl Worker {
                 );
             }
         }
-        let status = ReloadStatus { last: Some(answer.clone()), problems: problems.to_vec() };
+        let needs_restart = self.snapshot.load().waiting.clone();
+        let status = ReloadStatus { last: Some(answer.clone()), problems: problems.to_vec(), needs_restart };
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
     }
 }

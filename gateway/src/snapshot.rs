@@ -3,11 +3,14 @@
 //! Compiling may read certificates, keys and components and look up names; it starts nothing and touches no running
 //! snapshot. What did not change is carried over by identity: warm plugins, endpoint health, rate counters.
 
+mod certificate;
 mod compile;
 mod part;
 mod route;
+mod startup_files;
 mod tokens;
 
+pub use certificate::{CertificateContent, CertificateError};
 pub use compile::{Compiled, Compiler};
 pub use part::NamespacePart;
 pub use route::{AdmissionGuards, Route, Target, Traffic};
@@ -32,6 +35,9 @@ pub struct Snapshot {
     pub namespaces: BTreeMap<String, Arc<NamespacePart>>,
     /// Namespaces whose file is broken: they serve their last good part, or nothing when there is none.
     pub broken: BTreeSet<String>,
+    /// Settings of gateway.yaml that differ from what the process was started with. They wait for a restart; `gateway`
+    /// says what is in force.
+    pub waiting: Vec<&'static str>,
     pub(crate) table: RouteTable,
     pub(crate) routes: Vec<Arc<Route>>,
     /// Path prefixes inside those of other namespaces, with their owners; nearly always none.

@@ -2,6 +2,7 @@
 
 use super::certificates::Certificate;
 use crate::config::{Gateway, Listener};
+use crate::snapshot::CertificateError;
 use anyhow::Context as _;
 use pingora_core::listeners::TlsAccept;
 use pingora_core::listeners::tls::TlsSettings;
@@ -27,9 +28,19 @@ pub(super) struct BoundListeners {
 
 impl BoundListeners {
     pub(super) fn bind(gateway: &Gateway) -> anyhow::Result<Self> {
+        let bind_listener =
+            |listener: &Listener| bind(listener.address).map(|bound| Bound { h2c: listener.h2c, ..bound });
         let listeners = gateway.listeners.iter().map(bind_listener).collect::<anyhow::Result<_>>()?;
         let admin = bind(gateway.admin).context("the admin listener")?;
         Ok(Self { listeners, admin })
+    }
+
+    /// Takes over the certificates, which were tried with the rest of the configuration.
+    pub(super) fn load_certificates(&mut self, gateway: &Gateway) -> Result<(), CertificateError> {
+        for (bound, listener) in self.listeners.iter_mut().zip(&gateway.listeners) {
+            bound.certificate = listener.tls.clone().map(Certificate::load).transpose()?.map(Arc::new);
+        }
+        Ok(())
     }
 
     /// Says where the gateway listens: in the log, and in a file for whoever let the system choose.
@@ -46,15 +57,6 @@ impl BoundListeners {
             .and_then(|()| std::fs::rename(&partial, file))
             .with_context(|| format!("cannot write {}", file.display()))
     }
-}
-
-fn bind_listener(listener: &Listener) -> anyhow::Result<Bound> {
-    let mut bound = bind(listener.address)?;
-    bound.h2c = listener.h2c;
-    if let Some(tls) = &listener.tls {
-        bound.certificate = Some(Arc::new(Certificate::load(tls.clone())?));
-    }
-    Ok(bound)
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<Bound> {

@@ -2,18 +2,14 @@
 
 use super::output;
 use crate::app;
-use crate::config;
-use crate::snapshot::{Compiled, Compiler, Snapshot};
-use crate::telemetry::Metrics;
-use framex_plugin_host::DenyOutgoing;
+use crate::snapshot::{Compiled, Snapshot};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// Says everything that is wrong.
 pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
-    let Compiled { snapshot, problems } = compile(file)?;
+    let Compiled { snapshot, problems } = app::compile(file)?;
     let mut text = String::new();
     for problem in &problems {
         let _ = writeln!(text, "{problem}");
@@ -41,20 +37,9 @@ pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Compiles a configuration. When the platform's part is broken there is nothing to run components on, but then the
-/// problems say so already.
-pub(super) fn compile(file: &Path) -> anyhow::Result<Compiled> {
-    let sources = config::load(file);
-    let host = match &sources.gateway.content {
-        Some(gateway) => app::component_host(gateway, Arc::new(DenyOutgoing))?,
-        None => framex_plugin_host::component::ComponentHost::start(Default::default())?,
-    };
-    Ok(Compiler::new(host, Metrics::new()).compile(sources, None))
-}
-
 /// Compiles a configuration for a question about it; its problems go to standard error.
 pub(super) fn compile_for_question(file: &Path) -> anyhow::Result<Snapshot> {
-    let Compiled { snapshot, problems } = compile(file)?;
+    let Compiled { snapshot, problems } = app::compile(file)?;
     for problem in &problems {
         output::error(&format!("{problem}\n"));
     }

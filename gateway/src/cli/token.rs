@@ -32,7 +32,8 @@ pub(super) struct TokenArguments {
 /// Prints a token and nothing else.
 pub(super) fn token(file: &Path, arguments: &TokenArguments) -> anyhow::Result<ExitCode> {
     let mut sources = config::load(file);
-    let Some(gateway) = sources.gateway.content.take() else {
+    let content = sources.gateway.content.take_if(|_| sources.gateway.problems.is_empty());
+    let Some(gateway) = content else {
         let problems: Vec<String> = sources.into_problems().iter().map(ToString::to_string).collect();
         bail!("the configuration has problems:\n{}", problems.join("\n"));
     };

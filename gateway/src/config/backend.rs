@@ -25,6 +25,7 @@ pub(super) struct RawHttp {
     /// Base addresses, like `http://10.0.0.7:8000` or `https://app.example.com`. Requests are spread over the healthy ones.
     endpoints: Vec<String>,
     /// `preserve` (the client's Host header), `endpoint` (the endpoint's own name) or a fixed host name. Default: preserve.
+    /// A name that is almost one of the two words is written with its port.
     host: Option<String>,
     /// Which HTTP version to speak. Default: http1; `auto` offers HTTP/2 over TLS; `h2` demands it, also without TLS.
     protocol: Option<RawProtocol>,
@@ -324,7 +325,7 @@ fn is_header_value(text: &str) -> bool {
 
 fn validate_endpoints(texts: &[String], path: &ValuePath, problems: &mut ProblemList) -> Vec<Endpoint> {
     if texts.is_empty() {
-        problems.report(path.clone(), "name at least one endpoint");
+        problems.report_absence(path, "name at least one endpoint");
     }
     let mut endpoints = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
@@ -371,7 +372,12 @@ fn validate_host(host: Option<&str>, path: &ValuePath, problems: &mut ProblemLis
         None | Some("preserve") => HostHeader::Preserve,
         Some("endpoint") => HostHeader::Endpoint,
         Some(name) => {
-            if name.parse::<http::uri::Authority>().is_err() || name.contains('@') {
+            if let Some(meant) = meant_host(name) {
+                let message = format!(
+                    "`{name}` is unknown here; did you mean `{meant}`? A host that is really called so is written with its port, like `{name}:80`"
+                );
+                problems.report(path.clone(), message);
+            } else if name.parse::<http::uri::Authority>().is_err() || name.contains('@') {
                 problems
                     .report(path.clone(), format!("`{name}` is no host; write `preserve`, `endpoint` or a host name"));
             }
@@ -380,9 +386,32 @@ fn validate_host(host: Option<&str>, path: &ValuePath, problems: &mut ProblemLis
     }
 }
 
+/// The word for which a host name was most likely meant: nothing else would tell a typing error from a name.
+fn meant_host(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    ["preserve", "endpoint"].into_iter().find(|word| strsim::damerau_levenshtein(word, &name) <= 2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_that_is_almost_a_word_is_refused_and_other_names_are_not() {
+        for (text, meant) in
+            [("preseve", "preserve"), ("Preserve", "preserve"), ("endpont", "endpoint"), ("endpoints", "endpoint")]
+        {
+            let mut problems = ProblemList::default();
+            validate_host(Some(text), &ValuePath::default(), &mut problems);
+            let found = problems.finish(Path::new("f"), "");
+            assert!(found[0].message.contains(&format!("did you mean `{meant}`?")), "{text}: {found:?}");
+        }
+        for text in ["preseve:80", "preserve.example.com", "localhost", "api"] {
+            let mut problems = ProblemList::default();
+            let host = validate_host(Some(text), &ValuePath::default(), &mut problems);
+            assert_eq!((host, problems.is_empty()), (HostHeader::Fixed(text.to_owned()), true));
+        }
+    }
 
     #[test]
     fn endpoints_are_read_with_their_default_ports() {

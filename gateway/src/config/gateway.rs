@@ -2,13 +2,14 @@
 
 use super::grant::{Grants, RawGrant, validate_grants};
 use super::issuer::{Issuer, RawIssuer};
-use super::listener::{ConnectionLimits, Listener, RawConnectionLimits, RawListener, parse_address};
+use super::listener::{ConnectionLimits, Listener, NO_ADDRESS, RawConnectionLimits, RawListener, parse_address};
+use super::node::Needed;
 use super::problem::{ProblemList, ValuePath};
 use super::units::{ByteSize, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,10 +18,10 @@ use std::time::Duration;
 #[schemars(deny_unknown_fields)]
 pub(super) struct RawGateway {
     /// Where clients are served. A change needs a restart.
-    listeners: Vec<RawListener>,
+    listeners: Needed<Vec<RawListener>>,
     /// The second listener with metrics, health and the admin API. Keep it off the public network. A change needs a restart.
-    admin: RawAdmin,
-    /// Threads that serve requests. Default: one per core. A change needs a restart.
+    admin: Needed<RawAdmin>,
+    /// Threads that serve requests. Default: one per core; at most 1024. A change needs a restart.
     threads: Option<usize>,
     /// What one client connection may cost. A change needs a restart.
     #[serde(default)]
@@ -70,9 +71,9 @@ pub(super) struct RawNamespaces {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RawComponents {
-    /// Threads that run plugins. Default: one per core.
+    /// Threads that run plugins. Default: one per core; at most 1024.
     threads: Option<usize>,
-    /// Low-priority threads to which a call is moved once it has used 30 ms of CPU. Default: one per core.
+    /// Low-priority threads to which a call is moved once it has used 30 ms of CPU. Default: one per core; at most 1024.
     heavy_threads: Option<usize>,
     /// Most plugin instances alive at once. Default: 1000.
     instances: Option<u32>,
@@ -195,12 +196,44 @@ pub enum AccessLog {
     File(PathBuf),
 }
 
+impl Gateway {
+    /// Puts what only a restart changes back to what `running` was started with, and says which settings differed.
+    pub fn hold_back(&mut self, running: &Self) -> Vec<&'static str> {
+        let mut waiting = Vec::new();
+        let mut note = |differs: bool, what: &'static str| {
+            if differs && !waiting.contains(&what) {
+                waiting.push(what);
+            }
+        };
+        note(take_over(&mut self.listeners, &running.listeners), "listeners");
+        note(take_over(&mut self.admin, &running.admin), "admin");
+        note(take_over(&mut self.threads, &running.threads), "threads");
+        note(take_over(&mut self.connections, &running.connections), "connections");
+        note(take_over(&mut self.components, &running.components), "components");
+        note(take_over(&mut self.access_log, &running.access_log), "telemetry");
+        note(take_over(&mut self.level, &running.level), "telemetry");
+        waiting
+    }
+}
+
+/// Whether the setting was another one.
+fn take_over<T: Clone + PartialEq>(setting: &mut T, running: &T) -> bool {
+    let differs = setting != running;
+    if differs {
+        setting.clone_from(running);
+    }
+    differs
+}
+
 impl RawGateway {
     /// Checks everything that can be checked without touching the world. `base` is the folder of the file.
-    pub(super) fn validate(self, base: &Path, problems: &mut ProblemList) -> Option<Gateway> {
+    ///
+    /// Returns what could be understood even when problems were reported, so that the teams' files can be checked
+    /// against it. Nothing is started from it then.
+    pub(super) fn validate(self, base: &Path, problems: &mut ProblemList) -> Gateway {
         let Self {
-            listeners,
-            admin: RawAdmin { address },
+            listeners: Needed(listeners),
+            admin: Needed(admin),
             threads,
             connections,
             trusted_proxies,
@@ -211,14 +244,23 @@ impl RawGateway {
             shutdown: RawShutdown { grace, delay },
         } = self;
         let root = ValuePath::default();
-        if listeners.is_empty() {
-            problems.report(root.key("listeners"), "name at least one listener");
+        match &listeners {
+            None => problems.report_missing(&root, "listeners"),
+            Some(listeners) if listeners.is_empty() => {
+                problems.report_absence(&root.key("listeners"), "name at least one listener");
+            }
+            Some(_) => {}
         }
-        if threads == Some(0) {
-            problems.report(root.key("threads"), "0 threads serve nobody; leave it out for one per core");
-        }
-        let admin = parse_address(&address, &root.key("admin").key("address"), problems);
-        let listeners = validate_listeners(listeners, admin, base, &root.key("listeners"), problems);
+        let threads = check_threads(threads, &root.key("threads"), problems);
+        let admin = match admin {
+            Some(RawAdmin { address }) => parse_address(&address, &root.key("admin").key("address"), problems),
+            None => {
+                problems.report_missing(&root, "admin");
+                None
+            }
+        };
+        let listeners =
+            validate_listeners(listeners.unwrap_or_default(), admin, base, &root.key("listeners"), problems);
         let connections = connections.validate(&root.key("connections"), problems);
         let trusted_proxies = validate_networks(&trusted_proxies, &root.key("trusted_proxies"), problems);
         let issuers: Vec<Issuer> = issuers
@@ -227,9 +269,9 @@ impl RawGateway {
             .collect();
         let grants = validate_grants(grants, &root.key("namespaces").key("grants"), problems);
         let components = components.validate(&root.key("components"), base, problems);
-        Some(Gateway {
+        Gateway {
             listeners,
-            admin: admin?,
+            admin: admin.unwrap_or(NO_ADDRESS),
             threads,
             connections,
             trusted_proxies,
@@ -251,7 +293,7 @@ impl RawGateway {
             },
             shutdown_grace: grace.map_or(Duration::from_secs(30), |span| span.0),
             shutdown_delay: delay.map_or(Duration::ZERO, |span| span.0),
-        })
+        }
     }
 }
 
@@ -265,7 +307,7 @@ fn validate_listeners(
     let mut listeners: Vec<Listener> = Vec::with_capacity(raw.len());
     for (index, raw) in raw.into_iter().enumerate() {
         let path = path.index(index);
-        let Some(listener) = raw.validate(&path, base, problems) else { continue };
+        let listener = raw.validate(&path, base, problems);
         // Port 0 is another port each time.
         let is_taken_by = |address: SocketAddr| address == listener.address && address.port() != 0;
         if admin.is_some_and(is_taken_by) {
@@ -279,20 +321,36 @@ fn validate_listeners(
     listeners
 }
 
+/// More threads than any machine has cores; far more cannot be started at all.
+const MOST_THREADS: usize = 1_024;
+
+fn check_threads(threads: Option<usize>, path: &ValuePath, problems: &mut ProblemList) -> Option<usize> {
+    let is_right = threads.is_none_or(|threads| (1..=MOST_THREADS).contains(&threads));
+    if !is_right {
+        problems.report(path.clone(), format!("must be between 1 and {MOST_THREADS}; leave it out for one per core"));
+    }
+    threads.filter(|_| is_right)
+}
+
+/// The most a 32-bit component can address.
+const LARGEST_MEMORY: u64 = 4 << 30;
+
 impl RawComponents {
     fn validate(self, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Components {
         let Self { threads, heavy_threads, instances, largest_memory, wasi_03, cache_directory } = self;
-        for (key, value) in [("threads", threads), ("heavy_threads", heavy_threads)] {
-            if value == Some(0) {
-                problems.report(path.key(key), "0 threads run no plugin; leave it out for one per core");
-            }
-        }
+        let threads = check_threads(threads, &path.key("threads"), problems);
+        let heavy_threads = check_threads(heavy_threads, &path.key("heavy_threads"), problems);
         let instances = instances.unwrap_or(1_000);
         if !(1..=10_000).contains(&instances) {
             problems.report(path.key("instances"), "must be between 1 and 10000: each reserves address space");
         }
-        let largest_memory = largest_memory.map_or(512 << 20, |size| size.0);
-        if !(1 << 20..=4 << 30).contains(&largest_memory) {
+        let largest_memory = match largest_memory {
+            Some(size) => size.0,
+            // A limit that could not be read refuses no plugin.
+            None if problems.is_lost(&path.key("largest_memory")) => LARGEST_MEMORY,
+            None => 512 << 20,
+        };
+        if !(1 << 20..=LARGEST_MEMORY).contains(&largest_memory) {
             problems.report(
                 path.key("largest_memory"),
                 "must be between 1MiB and 4GiB, the most a 32-bit component can address",
@@ -302,7 +360,7 @@ impl RawComponents {
             threads,
             heavy_threads,
             instances,
-            largest_memory,
+            largest_memory: largest_memory.min(LARGEST_MEMORY),
             wasi_03: wasi_03.unwrap_or(false),
             cache_directory: cache_directory.map(|directory| base.join(directory)),
         }
@@ -312,8 +370,7 @@ impl RawComponents {
 fn validate_networks(texts: &[String], path: &ValuePath, problems: &mut ProblemList) -> Vec<ipnet::IpNet> {
     let mut networks = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
-        let network =
-            text.parse::<ipnet::IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from));
+        let network = text.parse::<ipnet::IpNet>().or_else(|_| text.parse::<IpAddr>().map(ipnet::IpNet::from));
         match network {
             Ok(network) => networks.push(network),
             Err(_) => problems.report(

@@ -1,6 +1,6 @@
 //! Who may call.
 
-use super::problem::{ProblemList, ValuePath};
+use super::problem::{ProblemList, Spot, ValuePath};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -41,17 +41,23 @@ pub struct Invoke {
 }
 
 impl RawNamespaceAccess {
-    pub(super) fn validate(self, path: &ValuePath, issuers: &[String], problems: &mut ProblemList) -> Invoke {
+    pub(super) fn validate(self, path: &ValuePath, issuers: Option<&[String]>, problems: &mut ProblemList) -> Invoke {
         let Self { invoke } = self;
         invoke.validate(&path.key("invoke"), issuers, problems)
     }
 }
 
 impl RawInvoke {
-    pub(super) fn validate(self, path: &ValuePath, known_issuers: &[String], problems: &mut ProblemList) -> Invoke {
+    /// `known_issuers` are those of gateway.yaml, if it says clearly which there are.
+    pub(super) fn validate(
+        self,
+        path: &ValuePath,
+        known_issuers: Option<&[String]>,
+        problems: &mut ProblemList,
+    ) -> Invoke {
         let Self { issuers, claims, plugins } = self;
         for (index, issuer) in issuers.iter().flatten().enumerate() {
-            if !known_issuers.contains(issuer) {
+            if let Some(known_issuers) = known_issuers.filter(|known| !known.contains(issuer)) {
                 let known: Vec<&str> = known_issuers.iter().map(String::as_str).collect();
                 let hint = super::problem::suggest(issuer, &known);
                 problems.report(
@@ -61,7 +67,7 @@ impl RawInvoke {
             }
         }
         if issuers.as_ref().is_some_and(Vec::is_empty) {
-            problems.report(path.key("issuers"), "an empty list admits nobody; leave it out for every issuer");
+            problems.report_absence(&path.key("issuers"), "an empty list admits nobody; leave it out for every issuer");
         }
         let claims = claims
             .into_iter()
@@ -75,8 +81,14 @@ impl RawInvoke {
                     }
                     value => vec![value],
                 };
-                let pointer = if claim.starts_with('/') { claim } else { format!("/{}", escape_pointer(&claim)) };
-                Some((pointer, any_of))
+                if !claim.starts_with('/') {
+                    return Some((format!("/{}", escape_pointer(&claim)), any_of));
+                }
+                if !is_json_pointer(&claim) {
+                    problems.report_at(path.key("claims").key(claim), Spot::Key, NO_JSON_POINTER);
+                    return None;
+                }
+                Some((claim, any_of))
             })
             .collect();
         for (index, plugin) in plugins.iter().enumerate() {
@@ -97,4 +109,28 @@ impl RawInvoke {
 /// A claim name as one step of a JSON pointer (RFC 6901 §3).
 fn escape_pointer(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
+}
+
+/// What is wrong with a JSON pointer, and what would be right.
+const NO_JSON_POINTER: &str = "is no JSON pointer: it starts with `/`, and in a name `~0` stands for `~` and `~1` for `/`, like `/realm~1access/roles`";
+
+/// RFC 6901 §3.
+fn is_json_pointer(text: &str) -> bool {
+    text.starts_with('/') && text.split('~').skip(1).all(|after| after.starts_with(['0', '1']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_json_pointer_escapes_its_tildes() {
+        for text in ["/", "/a", "/realm/roles", "/a~1b", "/~0", "/~01"] {
+            assert!(is_json_pointer(text), "{text}");
+        }
+        for text in ["", "a", "/~", "/a~", "/a~2", "/~~0"] {
+            assert!(!is_json_pointer(text), "{text}");
+        }
+        assert!(is_json_pointer(&format!("/{}", escape_pointer("https://id.example.com/~me"))));
+    }
 }

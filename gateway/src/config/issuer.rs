@@ -91,13 +91,13 @@ impl RawIssuer {
             problems.report(path.key("issuer"), "must be the `iss` claim of the issuer's tokens");
         }
         if audiences.is_empty() {
-            problems.report(
-                path.key("audiences"),
+            problems.report_absence(
+                &path.key("audiences"),
                 "name at least one audience; without it any token of this issuer would open the gateway",
             );
         }
         if algorithms.is_empty() {
-            problems.report(path.key("algorithms"), "name at least one algorithm");
+            problems.report_absence(&path.key("algorithms"), "name at least one algorithm");
         }
         for (index, algorithm) in algorithms.iter().enumerate() {
             let path = path.key("algorithms").index(index);
@@ -134,7 +134,7 @@ impl RawKeys {
             Self::JwksFile(file) => Keys::JwksFile(base.join(file)),
             Self::Pem(keys) => {
                 if keys.is_empty() {
-                    problems.report(path.key("pem"), "name at least one key file");
+                    problems.report_absence(&path.key("pem"), "name at least one key file");
                 }
                 Keys::Pem(keys.into_iter().map(|RawPemKey { file, kid }| (base.join(file), kid)).collect())
             }

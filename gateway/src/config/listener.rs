@@ -4,7 +4,7 @@ use super::problem::{ProblemList, ValuePath};
 use super::units::{ByteSize, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -50,15 +50,18 @@ pub struct ListenerTls {
     pub key: PathBuf,
 }
 
+/// Stands where an address could not be understood.
+pub(super) const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 impl RawListener {
-    pub(super) fn validate(self, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Option<Listener> {
+    pub(super) fn validate(self, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Listener {
         let Self { address, h2c, tls } = self;
-        let address = parse_address(&address, &path.key("address"), problems)?;
+        let address = parse_address(&address, &path.key("address"), problems).unwrap_or(NO_ADDRESS);
         let tls = tls.map(|RawListenerTls { certificate, key }| ListenerTls {
             certificate: base.join(certificate),
             key: base.join(key),
         });
-        Some(Listener { address, h2c: h2c.unwrap_or(true), tls })
+        Listener { address, h2c: h2c.unwrap_or(true), tls }
     }
 }
 
@@ -80,7 +83,8 @@ pub(super) fn parse_address(text: &str, path: &ValuePath, problems: &mut Problem
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RawConnectionLimits {
-    /// Most client connections at once on all listeners; further ones are closed at once. Default: 10000.
+    /// Most client connections at once on all listeners; further ones are closed at once. Default: 10000; at most
+    /// 1000000.
     connections: Option<usize>,
     /// Largest request head (request line and header fields). Default: 64KiB. Larger heads get 431.
     head_size: Option<ByteSize>,
@@ -115,6 +119,9 @@ pub struct ConnectionLimits {
     pub h2_streams: u32,
 }
 
+/// As many file descriptors as one process gets on a common system.
+const MOST_CONNECTIONS: usize = 1_000_000;
+
 impl RawConnectionLimits {
     pub(super) fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> ConnectionLimits {
         let Self { connections, head_size, head_timeout, idle_timeout, write_timeout, body_timeout, h2_streams } = self;
@@ -128,8 +135,8 @@ impl RawConnectionLimits {
             body_timeout: seconds(body_timeout, 60),
             h2_streams: h2_streams.unwrap_or(100),
         };
-        if limits.connections == 0 {
-            problems.report(path.key("connections"), "0 would serve nobody; the least is 1");
+        if !(1..=MOST_CONNECTIONS).contains(&limits.connections) {
+            problems.report(path.key("connections"), format!("must be between 1 and {MOST_CONNECTIONS}"));
         }
         if limits.h2_streams == 0 {
             problems.report(path.key("h2_streams"), "0 would serve nobody over HTTP/2; the least is 1");

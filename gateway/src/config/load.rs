@@ -72,7 +72,7 @@ pub fn load(gateway_file: &Path) -> Sources {
 fn load_with(gateway_file: &Path, base: &Path, environment: &Environment, mut problems: ProblemList) -> Sources {
     let text = read_text(gateway_file, &mut problems);
     let raw: Option<RawGateway> = read_document(&text, environment, &mut problems);
-    let content = raw.and_then(|raw| raw.validate(base, &mut problems));
+    let content = raw.map(|raw| raw.validate(base, &mut problems));
     let mut gateway = Document { file: gateway_file.to_owned(), text, content, problems };
     let namespaces = load_namespaces(&mut gateway, base, environment);
     Sources { gateway, namespaces }
@@ -96,20 +96,24 @@ fn load_namespaces(
             return BTreeMap::new();
         }
     };
-    let known = gateway.content.as_ref();
-    let issuers: Option<Vec<String>> = known.map(|g| g.issuers.iter().map(|issuer| issuer.name.clone()).collect());
-    let mut grants = known.map(|g| g.grants.clone()).unwrap_or_default();
+    let root = ValuePath::default();
+    let (known, problems) = (gateway.content.as_ref(), &gateway.problems);
+    let issuers: Option<Vec<String>> = known
+        .filter(|_| !problems.is_incomplete(&root.key("issuers")))
+        .map(|g| g.issuers.iter().map(|issuer| issuer.name.clone()).collect());
+    let mut grants =
+        known.filter(|_| !problems.is_lost(&root.key("namespaces").key("grants"))).map(|g| g.grants.clone());
     let mut refused: BTreeMap<String, String> = BTreeMap::new();
     for name in files.keys().filter(|name| super::name::is_name(name)) {
-        if let Err(message) = grants.admit(name) {
+        if let Some(Err(message)) = grants.as_mut().map(|grants| grants.admit(name)) {
             refused.insert(name.clone(), message);
         }
     }
-    let platform = issuers.as_deref().map(|issuers| Platform { grants: &grants, issuers });
+    let platform = Platform { grants: grants.as_ref(), issuers: issuers.as_deref() };
     let documents: BTreeMap<String, Document<Namespace>> = files
         .into_iter()
         .map(|(name, NamespaceFiles { file, twin })| {
-            let mut document = load_namespace(&name, &file, base_of(&file), platform.as_ref(), environment);
+            let mut document = load_namespace(&name, &file, base_of(&file), platform, environment);
             if let Some(twin) = twin {
                 let message = format!("{} is of the same namespace; remove one of them", twin.display());
                 document.problems.report(ValuePath::default(), message);
@@ -120,7 +124,7 @@ fn load_namespaces(
             (name, document)
         })
         .collect();
-    if let Some(gateway) = gateway.content.as_mut() {
+    if let (Some(gateway), Some(grants)) = (gateway.content.as_mut(), grants) {
         gateway.grants = grants;
     }
     documents
@@ -134,18 +138,14 @@ fn load_namespace(
     name: &str,
     file: &Path,
     base: &Path,
-    platform: Option<&Platform<'_>>,
+    platform: Platform<'_>,
     environment: &Environment,
 ) -> Document<Namespace> {
     let mut problems = ProblemList::default();
     super::name::check_name("namespace", name, &ValuePath::default(), &mut problems);
     let text = read_text(file, &mut problems);
     let raw: Option<RawNamespace> = read_document(&text, environment, &mut problems);
-    let content = match (raw, platform) {
-        (Some(raw), Some(platform)) => Some(raw.validate(name, base, platform, &mut problems)),
-        // Without a readable gateway.yaml nothing is known of grants and issuers; its own problems come first.
-        _ => None,
-    };
+    let content = raw.map(|raw| raw.validate(name, base, platform, &mut problems));
     Document { file: file.to_owned(), text, content, problems }
 }
 

@@ -5,6 +5,7 @@ use super::grant::Grants;
 use super::invoke::{Invoke, RawNamespaceAccess};
 use super::limits::{RawTrafficLimits, TrafficLimits};
 use super::name::check_name;
+use super::node::Needed;
 use super::plugin::{Plugin, RawPlugin};
 use super::problem::{ProblemList, ValuePath};
 use super::route::{RawRoute, Route, Surroundings};
@@ -19,7 +20,7 @@ use std::path::Path;
 #[schemars(deny_unknown_fields)]
 pub(super) struct RawNamespace {
     /// The namespace; must be the name of the file without `.yaml`.
-    namespace: String,
+    namespace: Needed<String>,
     /// Who may call. Whatever stands here, a token must also grant the namespace.
     #[serde(default)]
     access: RawNamespaceAccess,
@@ -54,10 +55,11 @@ pub struct Namespace {
     pub routes: Vec<Route>,
 }
 
-/// What a namespace is validated against.
+/// What a namespace is validated against. `None` is what gateway.yaml does not say clearly; its own problems come first.
+#[derive(Clone, Copy, Default)]
 pub(super) struct Platform<'a> {
-    pub(super) grants: &'a Grants,
-    pub(super) issuers: &'a [String],
+    pub(super) grants: Option<&'a Grants>,
+    pub(super) issuers: Option<&'a [String]>,
 }
 
 impl RawNamespace {
@@ -68,13 +70,17 @@ impl RawNamespace {
         self,
         name: &str,
         base: &Path,
-        platform: &Platform<'_>,
+        platform: Platform<'_>,
         problems: &mut ProblemList,
     ) -> Namespace {
-        let Self { namespace, access, limits, plugins, backends, routes } = self;
+        let Self { namespace: Needed(namespace), access, limits, plugins, backends, routes } = self;
         let root = ValuePath::default();
-        if namespace != name {
-            problems.report(root.key("namespace"), format!("`{namespace}` must be `{name}`, like the file"));
+        match namespace {
+            None => problems.report_missing(&root, "namespace"),
+            Some(namespace) if namespace != name => {
+                problems.report(root.key("namespace"), format!("`{namespace}` must be `{name}`, like the file"));
+            }
+            Some(_) => {}
         }
         let plugin_names: Vec<String> = plugins.keys().cloned().collect();
         let backend_names: Vec<String> = backends.keys().cloned().collect();
@@ -112,24 +118,33 @@ fn validate_routes(
     routes: Vec<RawRoute>,
     namespace: &str,
     around: &Surroundings<'_>,
-    grants: &Grants,
+    grants: Option<&Grants>,
     problems: &mut ProblemList,
 ) -> Vec<Route> {
-    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    let mut names: BTreeMap<String, ValuePath> = BTreeMap::new();
     let mut validated = Vec::with_capacity(routes.len());
     for (index, raw) in routes.into_iter().enumerate() {
         let path = ValuePath::default().key("routes").index(index);
         let route = raw.validate(&path, around, problems);
-        match names.entry(route.name.clone()) {
-            Entry::Vacant(entry) => {
-                entry.insert(index);
+        let of_name = (!problems.is_lost(&path.key("name")) && !problems.is_lost(&path.key("match")))
+            .then(|| names.entry(route.name.clone()));
+        match of_name {
+            // What it is called is not known.
+            None => {}
+            Some(Entry::Vacant(entry)) => {
+                entry.insert(path.clone());
             }
-            Entry::Occupied(entry) => problems.report(
-                path.clone(),
-                format!("is called `{}` like routes[{}]; give one of them another `name`", route.name, entry.get()),
-            ),
+            Some(Entry::Occupied(entry)) => {
+                let other = problems.in_file(entry.get().clone());
+                problems.report(
+                    path.clone(),
+                    format!("is called `{}` like {other}; give one of them another `name`", route.name),
+                );
+            }
         }
-        check_grant(&route, namespace, grants, &path.key("match"), problems);
+        if let Some(grants) = grants {
+            check_grant(&route, namespace, grants, &path.key("match"), problems);
+        }
         validated.push(route);
     }
     validated
@@ -146,7 +161,7 @@ fn check_grant(route: &Route, namespace: &str, grants: &Grants, path: &ValuePath
         }
     }
     let pattern = &route.matches.path;
-    let is_own_host = !route.matches.hosts.is_empty();
+    let is_own_host = !route.matches.hosts.is_empty() || problems.is_lost(&path.key("hosts"));
     let owner = grants.owner_of_path(pattern);
     if !is_own_host && pattern.starts_with('/') && owner != Some(namespace) {
         let owned = |prefix: &&String| grants.owner_of_path(prefix) == Some(namespace);

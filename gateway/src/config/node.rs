@@ -7,19 +7,22 @@
 //! Two things differ from serde_yaml's own reading: an enum is a mapping with one key (`http: {...}`) instead of a
 //! `!tag`, and unknown keys and variants are answered with the nearest known word.
 
-use super::problem::{MOST_PROBLEMS, ProblemList, Spot, Step, ValuePath, suggest};
+use super::problem::{MOST_PROBLEMS, ProblemList, Spot, Step, ValuePath, nearest, suggest};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess,
-    SeqAccess, Unexpected, VariantAccess, Visitor,
+    self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer,
+    MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 use serde_yaml::{Mapping, Value};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt;
+use std::marker::PhantomData;
 
-/// Reads `value`; reports every problem. `None` when nothing usable is left.
+/// Reads `value`; reports every problem. What cannot be read is passed over where the rest means something without it;
+/// the list of problems knows what was. `None` when nothing is left.
 pub(super) fn read<T: DeserializeOwned>(value: &Value, problems: &mut ProblemList) -> Option<T> {
     let before = problems.len();
     let found = RefCell::new(problems);
@@ -27,7 +30,10 @@ pub(super) fn read<T: DeserializeOwned>(value: &Value, problems: &mut ProblemLis
     loop {
         let root = Node { value, path: ValuePath::default(), passed_over: &passed_over, problems: &found };
         let error = match T::deserialize(root) {
-            Ok(read) => return (found.borrow().len() == before).then_some(read),
+            Ok(read) => {
+                passed_over.into_iter().for_each(|path| found.borrow_mut().lose(path));
+                return Some(read);
+            }
             Err(error) => error,
         };
         let path = error.path.unwrap_or_default();
@@ -42,6 +48,58 @@ pub(super) fn read<T: DeserializeOwned>(value: &Value, problems: &mut ProblemLis
         if is_root || !passed_over.insert(path) {
             return None;
         }
+    }
+}
+
+/// A value that must be there. The file is not lost for want of it: whoever validates reports the absence.
+#[derive(Clone, Debug)]
+pub(super) struct Needed<T>(pub(super) Option<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Needed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_option(NeededVisitor(PhantomData))
+    }
+}
+
+struct NeededVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for NeededVisitor<T> {
+    type Value = Needed<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    /// The key is not there.
+    fn visit_none<E: de::Error>(self) -> Result<Needed<T>, E> {
+        Ok(Needed(None))
+    }
+
+    /// The key is there and has no value: what the value should have been is for its own type to say.
+    fn visit_unit<E: de::Error>(self) -> Result<Needed<T>, E> {
+        T::deserialize(().into_deserializer()).map(|value| Needed(Some(value)))
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Needed<T>, D::Error> {
+        T::deserialize(deserializer).map(|value| Needed(Some(value)))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Needed<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
     }
 }
 
@@ -157,7 +215,12 @@ impl<'a> Node<'a, '_> {
                 key => {
                     let word = key.map_or_else(|| "(a key that is not text)".to_owned(), str::to_owned);
                     let message = format!("`{word}` is unknown here; {}", suggest(&word, fields));
-                    self.problems.borrow_mut().report_at(self.path.key(word), Spot::Key, message);
+                    let mut problems = self.problems.borrow_mut();
+                    // What was meant is lost, unless it is there, too.
+                    if let Some(meant) = nearest(&word, fields).filter(|meant| !entries.contains_key(*meant)) {
+                        problems.lose(self.path.key(meant));
+                    }
+                    problems.report_at(self.path.key(word), Spot::Key, message);
                 }
             }
         }
@@ -199,7 +262,10 @@ impl<'de, 'a> Deserializer<'de> for Node<'a, '_> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match self.value {
-            Value::Null => visitor.visit_none(),
+            Value::Null => {
+                let path = self.path;
+                visitor.visit_unit().map_err(|error: ReadError| error.at(&path))
+            }
             _ => visitor.visit_some(self),
         }
     }
@@ -393,7 +459,7 @@ mod tests {
     fn problems_of(text: &str) -> Vec<String> {
         let mut problems = ProblemList::default();
         let read: Option<File> = read(&serde_yaml::from_str(text).expect("valid YAML"), &mut problems);
-        assert_eq!(read.is_none(), !problems.is_empty());
+        assert!(read.is_some() || !problems.is_empty());
         problems.finish(std::path::Path::new("f"), text).iter().map(ToString::to_string).collect()
     }
 
@@ -428,6 +494,22 @@ mod tests {
             problems_of("kind: { sized: { size: 1 } }\nitems: [{ path: [] }]\nname: a\n"),
             ["f:1:16: kind.sized: `path` is missing", "f:2:17: items[0].path: found a list, expected text",]
         );
+    }
+
+    #[test]
+    fn what_is_right_beside_a_problem_is_kept_and_knows_its_place() {
+        let text = "name: a\nitem: []\nitems:\n- size: 1\n- path: p\n  size: big\nkind: 5\nmore: 1\n";
+        let mut problems = ProblemList::default();
+        let read: Option<File> = read(&serde_yaml::from_str(text).expect("valid YAML"), &mut problems);
+        let items = vec![Item { path: "p".to_owned(), size: None }];
+        assert_eq!(read, Some(File { name: "a".to_owned(), items, kind: None }));
+        let root = ValuePath::default();
+        let items = root.key("items");
+        assert_eq!(problems.in_file(items.index(0)), items.index(1));
+        for lost in [items.clone(), items.index(0).key("size"), root.key("kind")] {
+            assert!(problems.is_lost(&lost), "{lost}");
+        }
+        assert!(!problems.is_lost(&root.key("name")));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, said so that a person can mend it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -99,6 +100,8 @@ impl fmt::Display for Problem {
 pub struct ProblemList {
     found: Vec<Found>,
     omitted: usize,
+    /// Values that could not be read and were passed over, at their places in the file.
+    lost: BTreeSet<ValuePath>,
 }
 
 /// No file has this many honest mistakes; past it a list hides more than it shows, and each costs a look at the text.
@@ -127,6 +130,7 @@ impl ProblemList {
 
     /// Reports a problem with the value or the key at `path`. The same problem is kept once.
     pub fn report_at(&mut self, path: ValuePath, spot: Spot, message: impl Into<String>) {
+        let path = self.in_file(path);
         self.add(Found { path, place: Place::OfPath(spot), message: message.into() });
     }
 
@@ -142,6 +146,73 @@ impl ProblemList {
         } else if !self.found.contains(&found) {
             self.found.push(found);
         }
+    }
+
+    /// Takes note of a value that was passed over. Its problem is reported already; what follows from its absence is
+    /// none of its own.
+    pub(super) fn lose(&mut self, path: ValuePath) {
+        self.lost.insert(path);
+    }
+
+    /// Whether the value at `path`, or something in it, was passed over when the file was read.
+    #[must_use]
+    pub fn is_lost(&self, path: &ValuePath) -> bool {
+        let path = self.in_file(path.clone());
+        self.lost.range(&path..).next().is_some_and(|lost| lost.0.starts_with(&path.0))
+    }
+
+    /// Whether the value at `path`, or an entry of it, was passed over, so that it does not say all that it should.
+    pub(super) fn is_incomplete(&self, path: &ValuePath) -> bool {
+        let path = self.in_file(path.clone());
+        let below = self.lost.range(&path..).take_while(|lost| lost.0.starts_with(&path.0));
+        below.map(|lost| lost.0.len() - path.0.len()).any(|depth| depth <= 1)
+    }
+
+    /// Whether `path` leads to a mapping that should have had the key `key` and has lost it.
+    pub(super) fn has_lost_key(&self, path: &ValuePath, key: &str) -> bool {
+        let path = self.in_file(path.clone());
+        self.lost.contains(&path) || self.lost.contains(&path.key(key))
+    }
+
+    /// Reports that what should be at `path` is not there, unless it was passed over.
+    pub(super) fn report_absence(&mut self, path: &ValuePath, message: impl Into<String>) {
+        if !self.is_lost(path) {
+            self.report(path.clone(), message);
+        }
+    }
+
+    /// Reports that the mapping at `path` has no `key`, unless it was passed over.
+    pub(super) fn report_missing(&mut self, path: &ValuePath, key: &str) {
+        if !self.is_lost(&path.key(key)) {
+            self.report(path.clone(), format!("`{key}` is missing"));
+        }
+    }
+
+    /// Where the value at `path` is in the file: elements that were passed over count there.
+    #[must_use]
+    pub fn in_file(&self, path: ValuePath) -> ValuePath {
+        if self.lost.is_empty() {
+            return path;
+        }
+        let mut place = ValuePath::default();
+        for step in path.0 {
+            let step = match step {
+                Step::Index(index) => Step::Index(self.index_in_file(&place, index)),
+                key @ Step::Key(_) => key,
+            };
+            place.0.push(step);
+        }
+        place
+    }
+
+    fn index_in_file(&self, list: &ValuePath, index: usize) -> usize {
+        let is_element = |lost: &&ValuePath| lost.0.len() == list.0.len() + 1;
+        let below = self.lost.range(list..).take_while(|lost| lost.0.starts_with(&list.0)).filter(is_element);
+        // In the order of the file, so that each moves only what stands behind it.
+        below.fold(index, |index, lost| match lost.0.last() {
+            Some(Step::Index(passed_over)) if *passed_over <= index => index + 1,
+            _ => index,
+        })
     }
 
     /// Whether nothing was reported.
@@ -182,21 +253,24 @@ impl ProblemList {
 
 /// Says which known word an unknown one is closest to, or lists the known ones when none is close.
 pub(super) fn suggest(word: &str, known: &[&str]) -> String {
+    match nearest(word, known) {
+        Some(candidate) => format!("did you mean `{candidate}`?"),
+        None if known.is_empty() => "nothing is known here".to_owned(),
+        None => format!("known here: {}", known.join(", ")),
+    }
+}
+
+/// The known word that an unknown one most likely stands for.
+pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let mut longer = known.iter().filter(|candidate| word.len() > 1 && candidate.starts_with(word));
     if let (Some(candidate), None) = (longer.next(), longer.next()) {
-        return format!("did you mean `{candidate}`?");
+        return Some(candidate);
     }
-    let nearest = known
+    let (distance, candidate) = known
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))
-        .min_by_key(|(distance, _)| *distance);
-    match nearest {
-        Some((distance, candidate)) if distance <= 2.max(candidate.len() / 3) && distance < candidate.len() => {
-            format!("did you mean `{candidate}`?")
-        }
-        Some(_) => format!("known here: {}", known.join(", ")),
-        None => "nothing is known here".to_owned(),
-    }
+        .min_by_key(|(distance, _)| *distance)?;
+    (distance <= 2.max(candidate.len() / 3) && distance < candidate.len()).then_some(candidate)
 }
 
 #[cfg(test)]
@@ -211,5 +285,20 @@ mod tests {
         assert_eq!(suggest("xy", &["to", "cpu"]), "known here: to, cpu");
         assert_eq!(suggest("grpc", &["http", "framex"]), "known here: http, framex");
         assert_eq!(suggest("x", &[]), "nothing is known here");
+    }
+
+    #[test]
+    fn problems_are_placed_where_they_are_in_the_file_whatever_was_passed_over() {
+        let list = ValuePath::default().key("routes");
+        let mut problems = ProblemList::default();
+        for passed_over in [0, 1, 3] {
+            problems.lose(list.index(passed_over));
+        }
+        problems.lose(list.index(2).key("match").key("hosts"));
+        let in_file = |index: usize| problems.in_file(list.index(index).key("to")).to_string();
+        assert_eq!([0, 1, 2].map(in_file), ["routes[2].to", "routes[4].to", "routes[5].to"]);
+        assert!(problems.is_lost(&list.index(0).key("match")));
+        assert!(!problems.is_lost(&list.index(0).key("to")));
+        assert!(!problems.is_lost(&list.index(1)));
     }
 }

@@ -184,7 +184,7 @@ pub enum Target {
 pub(super) struct Surroundings<'a> {
     pub(super) plugins: &'a [String],
     pub(super) backends: &'a [String],
-    pub(super) issuers: &'a [String],
+    pub(super) issuers: Option<&'a [String]>,
 }
 
 impl RawRoute {
@@ -243,7 +243,9 @@ fn find_target(to: String, path: &ValuePath, around: &Surroundings<'_>, problems
     if around.plugins.contains(&to) {
         return Target::Plugin(to);
     }
-    if !around.backends.contains(&to) {
+    let root = ValuePath::default();
+    let is_lost = ["plugins", "backends"].iter().any(|kind| problems.has_lost_key(&root.key(*kind), &to));
+    if !around.backends.contains(&to) && !is_lost {
         let known: Vec<&str> = around.plugins.iter().chain(around.backends).map(String::as_str).collect();
         let hint = suggest(&to, &known);
         problems.report(path.clone(), format!("`{to}` is neither a plugin nor a backend of this namespace; {hint}"));

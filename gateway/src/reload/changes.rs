@@ -17,7 +17,7 @@ pub struct Changes {
     pub removed: Vec<String>,
     /// Settings of the platform team that are in force now.
     pub platform: Vec<&'static str>,
-    /// Settings that changed in the file and wait for a restart.
+    /// Settings that differ in the file from what the process was started with; they wait for a restart.
     pub needs_restart: Vec<&'static str>,
 }
 
@@ -25,7 +25,7 @@ impl Changes {
     /// Compares two snapshots.
     #[must_use]
     pub fn between(before: &Snapshot, now: &Snapshot) -> Self {
-        let mut changes = Self::default();
+        let mut changes = Self { needs_restart: now.waiting.clone(), ..Self::default() };
         for (name, part) in &now.namespaces {
             match before.namespaces.get(name) {
                 None => changes.added.push(name.clone()),
@@ -36,30 +36,25 @@ impl Changes {
         changes.removed =
             before.namespaces.keys().filter(|name| !now.namespaces.contains_key(*name)).cloned().collect();
         let (old, new) = (&before.gateway, &now.gateway);
-        let mut note = |differs: bool, list: fn(&mut Self) -> &mut Vec<&'static str>, what: &'static str| {
+        let mut note = |differs: bool, what: &'static str| {
             if differs {
-                list(&mut changes).push(what);
+                changes.platform.push(what);
             }
         };
-        note(!Arc::ptr_eq(&before.tokens, &now.tokens), |changes| &mut changes.platform, "issuers");
-        note(old.grants != new.grants, |changes| &mut changes.platform, "grants");
-        note(old.trusted_proxies != new.trusted_proxies, |changes| &mut changes.platform, "trusted_proxies");
-        note(old.listeners != new.listeners, |changes| &mut changes.needs_restart, "listeners");
-        note(old.admin != new.admin, |changes| &mut changes.needs_restart, "admin");
-        note(old.threads != new.threads, |changes| &mut changes.needs_restart, "threads");
-        note(old.connections != new.connections, |changes| &mut changes.needs_restart, "connections");
-        note(old.components != new.components, |changes| &mut changes.needs_restart, "components");
-        let telemetry = |gateway: &crate::config::Gateway| (gateway.access_log.clone(), gateway.level);
-        note(telemetry(old) != telemetry(new), |changes| &mut changes.needs_restart, "telemetry");
+        note(!Arc::ptr_eq(&before.tokens, &now.tokens), "issuers");
+        note(old.grants != new.grants, "grants");
+        note(old.namespace_directory != new.namespace_directory, "namespaces.directory");
+        note(old.trusted_proxies != new.trusted_proxies, "trusted_proxies");
         let shutdown = |gateway: &crate::config::Gateway| (gateway.shutdown_grace, gateway.shutdown_delay);
-        note(shutdown(old) != shutdown(new), |changes| &mut changes.platform, "shutdown");
+        note(shutdown(old) != shutdown(new), "shutdown");
         changes
     }
 
-    /// Whether nothing is different.
+    /// Whether nothing is served differently; something may wait for a restart all the same.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let Self { added, changed, removed, platform, needs_restart: _ } = self;
+        added.is_empty() && changed.is_empty() && removed.is_empty() && platform.is_empty()
     }
 }
 

@@ -14,6 +14,9 @@ use tokio::sync::Notify;
 /// How long files must rest: editors and copies write a file in several steps.
 const REST: Duration = Duration::from_millis(150);
 
+/// A file that is written again and again (a log by mistake, a broken job) holds up nobody for longer than this.
+const LONGEST_UNREST: Duration = Duration::from_secs(2);
+
 /// Watches from now on, until the future is dropped. Folders are watched, not files: editors and Kubernetes replace
 /// files by renaming.
 ///
@@ -49,7 +52,7 @@ pub fn watch(
         };
         loop {
             changed.notified().await;
-            while tokio::time::timeout(REST, changed.notified()).await.is_ok() {}
+            rest(&changed).await;
             if reloader.reload(Trigger::Watch).await.is_none() {
                 return;
             }
@@ -58,6 +61,12 @@ pub fn watch(
             watch_folders(&mut watcher, &mut watched, &now.folders());
         }
     }
+}
+
+/// Waits until nothing changes any more, but not for ever.
+async fn rest(changed: &Notify) {
+    let still = async { while tokio::time::timeout(REST, changed.notified()).await.is_ok() {} };
+    let _ = tokio::time::timeout(LONGEST_UNREST, still).await;
 }
 
 /// The files that a configuration is made from. Other files in their folders (logs, editors' copies) do not count.
@@ -134,4 +143,36 @@ fn watch_folders(watcher: &mut RecommendedWatcher, watched: &mut BTreeSet<PathBu
         }
     }
     *watched = kept;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::{Instant, interval};
+
+    async fn rest_while_changing_every(period: Duration) -> Duration {
+        let changed = Arc::new(Notify::new());
+        let writer = async {
+            let mut ticks = interval(period);
+            loop {
+                ticks.tick().await;
+                changed.notify_one();
+            }
+        };
+        let start = Instant::now();
+        tokio::select! {
+            () = rest(&changed) => start.elapsed(),
+            () = writer => unreachable!("it writes for ever"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_written_without_end_is_read_all_the_same() {
+        assert_eq!(rest_while_changing_every(Duration::from_millis(100)).await, LONGEST_UNREST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn files_that_rest_are_read_at_once() {
+        assert_eq!(rest_while_changing_every(Duration::from_secs(3)).await, REST);
+    }
 }

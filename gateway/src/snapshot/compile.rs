@@ -1,13 +1,16 @@
 //! From validated files to a snapshot.
 
 use super::part::{NamespacePart, Workshop};
-use super::{Snapshot, tokens};
+use super::{Snapshot, startup_files, tokens};
 use crate::config::{Document, Gateway, Namespace, Problem, Sources, ValuePath};
 use crate::router::{RouteMatch, RouteTable};
 use crate::telemetry::Metrics;
 use framex_plugin_host::component::ComponentHost;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// The most a 32-bit component can address: the limit of plugins while nobody knows what gateway.yaml allows.
+const LARGEST_MEMORY: u64 = 4 << 30;
 
 /// Compiles configurations; holds what outlives a single one.
 #[derive(Debug)]
@@ -38,9 +41,12 @@ impl Compiler {
     #[must_use]
     pub fn compile(&self, sources: Sources, previous: Option<&Snapshot>) -> Compiled {
         let Sources { mut gateway, namespaces } = sources;
-        let Some(config) = gateway.content.take() else {
-            return self.refuse(gateway, namespaces, None);
+        let Some(mut config) = gateway.content.take() else {
+            return self.refuse(gateway, namespaces, LARGEST_MEMORY, previous);
         };
+        let running = previous.map(|previous| &*previous.gateway);
+        startup_files::check(&config, running, &mut gateway.problems);
+        let waiting = running.map(|running| config.hold_back(running)).unwrap_or_default();
         let fingerprint = tokens::fingerprint(&config.issuers);
         let kept = previous.filter(|previous| previous.tokens_fingerprint == fingerprint);
         let tokens = match kept {
@@ -48,7 +54,7 @@ impl Compiler {
             None => tokens::compile(&config.issuers, &mut gateway.problems).map(Arc::new),
         };
         let Some(tokens) = tokens.filter(|_| gateway.problems.is_empty()) else {
-            return self.refuse(gateway, namespaces, Some(&config));
+            return self.refuse(gateway, namespaces, config.components.largest_memory, previous);
         };
         let mut parts: BTreeMap<String, Arc<NamespacePart>> = BTreeMap::new();
         let mut broken = BTreeSet::new();
@@ -74,6 +80,7 @@ impl Compiler {
                     tokens,
                     namespaces: parts,
                     broken,
+                    waiting,
                     table,
                     routes,
                     tokens_fingerprint: fingerprint,
@@ -93,16 +100,23 @@ impl Compiler {
         &self,
         gateway: Document<Gateway>,
         namespaces: BTreeMap<String, Document<Namespace>>,
-        config: Option<&Gateway>,
+        largest_memory: u64,
+        previous: Option<&Snapshot>,
     ) -> Compiled {
         let mut problems = gateway.into_problems();
-        for mut document in namespaces.into_values() {
-            if let Some(config) = config {
-                let _ = self.compile_namespace(&mut document, config, None);
+        let workshop = self.workshop(largest_memory);
+        for (name, mut document) in namespaces {
+            let last_good = previous.and_then(|previous| previous.namespaces.get(&name));
+            if let Some(namespace) = &document.content {
+                NamespacePart::check(namespace, last_good, &workshop, &mut document.problems);
             }
             problems.extend(document.into_problems());
         }
         Compiled { snapshot: None, problems }
+    }
+
+    fn workshop(&self, largest_memory: u64) -> Workshop<'_> {
+        Workshop { host: &self.host, metrics: &self.metrics, largest_memory }
     }
 
     fn compile_namespace(
@@ -112,8 +126,7 @@ impl Compiler {
         last_good: Option<&Arc<NamespacePart>>,
     ) -> Option<Arc<NamespacePart>> {
         let namespace = document.content.as_ref()?;
-        let workshop =
-            Workshop { host: &self.host, metrics: &self.metrics, largest_memory: gateway.components.largest_memory };
+        let workshop = self.workshop(gateway.components.largest_memory);
         let grant = gateway.grants.of(&namespace.name);
         NamespacePart::compile(namespace, &grant, last_good, &workshop, &mut document.problems)
     }

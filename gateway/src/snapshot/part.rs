@@ -38,6 +38,13 @@ pub(super) struct Workshop<'a> {
     pub(super) largest_memory: u64,
 }
 
+/// What is left of a namespace in which no problem was found.
+pub(super) struct Checked<'a> {
+    matches: Vec<RouteMatch>,
+    builders: Vec<(&'a config::Backend, PeerBuilder)>,
+    plugins: BTreeMap<String, Arc<LocalPlugin>>,
+}
+
 impl NamespacePart {
     /// Compiles a namespace; takes over from `previous` whatever is the same. `None` when problems were reported.
     pub(super) fn compile(
@@ -47,17 +54,8 @@ impl NamespacePart {
         workshop: &Workshop<'_>,
         problems: &mut ProblemList,
     ) -> Option<Arc<Self>> {
-        // The cheap checks come first and always run, so that one look shows all problems of the file.
-        let matches = compile_matches(&config.routes, problems);
-        if let Some(matches) = &matches {
-            report_conflicts(matches, problems);
-        }
-        let clusters = compile_clusters(config, previous, workshop, problems);
-        let plugins = compile_plugins(config, previous, workshop, problems);
-        if !problems.is_empty() {
-            return None;
-        }
-        let (matches, clusters, plugins) = (matches?, clusters?, plugins?);
+        let Checked { matches, builders, plugins } = Self::check(config, previous, workshop, problems)?;
+        let clusters = compile_clusters(config, builders, previous, workshop);
         if let Some(previous) = previous.filter(|previous| previous.is_same(config, grant, &clusters, &plugins)) {
             return Some(previous.clone());
         }
@@ -97,6 +95,24 @@ impl NamespacePart {
             routes,
             traffic,
         }))
+    }
+
+    /// Finds every problem of a namespace. Looks up no name and makes no cluster: a namespace that is not going to be
+    /// served leaves no trace. `None` when problems were reported, now or before.
+    pub(super) fn check<'a>(
+        config: &'a Namespace,
+        previous: Option<&Arc<Self>>,
+        workshop: &Workshop<'_>,
+        problems: &mut ProblemList,
+    ) -> Option<Checked<'a>> {
+        let matches = compile_matches(&config.routes, problems);
+        report_conflicts(&matches, problems);
+        let builders = prepare_clusters(config, problems);
+        let plugins = compile_plugins(config, previous, workshop, problems);
+        if !problems.is_empty() {
+            return None;
+        }
+        Some(Checked { matches: matches.into_iter().collect::<Option<_>>()?, builders, plugins })
     }
 
     fn is_same(
@@ -158,16 +174,19 @@ fn route_rewrite(rewrite: &config::Rewrite) -> RouteRewrite {
     }
 }
 
-/// Parses every pattern. `None` when one is wrong.
-fn compile_matches(routes: &[config::Route], problems: &mut ProblemList) -> Option<Vec<RouteMatch>> {
-    let before = problems.len();
+/// Parses every pattern. `None` in place of a match with a problem.
+fn compile_matches(routes: &[config::Route], problems: &mut ProblemList) -> Vec<Option<RouteMatch>> {
     let root = ValuePath::default().key("routes");
-    let matches: Vec<Option<RouteMatch>> = routes
+    routes
         .iter()
         .enumerate()
-        .map(|(index, route)| compile_match(&route.matches, &root.index(index).key("match"), problems))
-        .collect();
-    if problems.len() > before { None } else { matches.into_iter().collect() }
+        .map(|(index, route)| {
+            let path = root.index(index).key("match");
+            let before = problems.len();
+            let compiled = compile_match(&route.matches, &path, problems);
+            compiled.filter(|_| problems.len() == before && !problems.is_lost(&path))
+        })
+        .collect()
 }
 
 fn compile_match(matches: &config::Match, path: &ValuePath, problems: &mut ProblemList) -> Option<RouteMatch> {
@@ -207,22 +226,22 @@ fn value_test(test: &Test) -> ValueTest {
     }
 }
 
-fn report_conflicts(matches: &[RouteMatch], problems: &mut ProblemList) {
-    let Err(conflicts) = RouteTable::build(matches.to_vec()) else { return };
+/// Compares the matches that could be understood.
+fn report_conflicts(matches: &[Option<RouteMatch>], problems: &mut ProblemList) {
+    let (places, matches): (Vec<usize>, Vec<RouteMatch>) =
+        matches.iter().enumerate().filter_map(|(index, compiled)| Some((index, compiled.clone()?))).unzip();
+    let Err(conflicts) = RouteTable::build(matches) else { return };
+    let path = |index: usize| ValuePath::default().key("routes").index(places[index]);
     for conflict in conflicts {
+        let first = problems.in_file(path(conflict.first));
         problems.report(
-            ValuePath::default().key("routes").index(conflict.second),
-            format!("conflicts with routes[{}]: {}; make one of them more precise", conflict.first, conflict.reason),
+            path(conflict.second),
+            format!("conflicts with {first}: {}; make one of them more precise", conflict.reason),
         );
     }
 }
 
-fn compile_clusters(
-    config: &Namespace,
-    previous: Option<&Arc<NamespacePart>>,
-    workshop: &Workshop<'_>,
-    problems: &mut ProblemList,
-) -> Option<BTreeMap<String, Arc<Cluster>>> {
+fn prepare_clusters<'a>(config: &'a Namespace, problems: &mut ProblemList) -> Vec<(&'a config::Backend, PeerBuilder)> {
     let mut builders = Vec::with_capacity(config.backends.len());
     for backend in &config.backends {
         match PeerBuilder::new(&config.name, backend) {
@@ -233,10 +252,16 @@ fn compile_clusters(
             }
         }
     }
-    // Names are looked up only for a configuration that is otherwise right: lookups can be slow.
-    if !problems.is_empty() {
-        return None;
-    }
+    builders
+}
+
+/// Names are looked up only for a configuration that is right in all else: lookups can be slow.
+fn compile_clusters(
+    config: &Namespace,
+    builders: Vec<(&config::Backend, PeerBuilder)>,
+    previous: Option<&Arc<NamespacePart>>,
+    workshop: &Workshop<'_>,
+) -> BTreeMap<String, Arc<Cluster>> {
     let cluster = |(backend, builder): (&config::Backend, PeerBuilder)| {
         let old = previous.and_then(|part| part.clusters.get(&backend.name));
         let cluster = match old.filter(|old| old.is_same(backend, &builder)) {
@@ -248,7 +273,7 @@ fn compile_clusters(
         };
         (backend.name.clone(), cluster)
     };
-    Some(builders.into_iter().map(cluster).collect())
+    builders.into_iter().map(cluster).collect()
 }
 
 /// What a plugin may call, as a table of routes. `None` when problems were reported.
@@ -285,8 +310,7 @@ fn compile_plugins(
     previous: Option<&Arc<NamespacePart>>,
     workshop: &Workshop<'_>,
     problems: &mut ProblemList,
-) -> Option<BTreeMap<String, Arc<LocalPlugin>>> {
-    let before = problems.len();
+) -> BTreeMap<String, Arc<LocalPlugin>> {
     let mut plugins = BTreeMap::new();
     for plugin in &config.plugins {
         let path = ValuePath::default().key("plugins").key(plugin.name.clone());
@@ -294,7 +318,10 @@ fn compile_plugins(
             let path = path.key("limits").key("memory");
             problems.report(
                 path,
-                format!("more than the {} bytes that gateway.yaml allows a plugin", workshop.largest_memory),
+                format!(
+                    "more than the {} bytes of `components.largest_memory` in gateway.yaml (a change needs a restart)",
+                    workshop.largest_memory
+                ),
             );
             continue;
         }
@@ -308,5 +335,5 @@ fn compile_plugins(
             Err(error) => problems.report(path.key("component"), error.to_string()),
         }
     }
-    (problems.len() == before).then_some(plugins)
+    plugins
 }

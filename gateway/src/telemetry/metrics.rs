@@ -198,8 +198,10 @@ impl Metrics {
     /// Counts a reload; `revision` is what runs now.
     pub fn reloaded(&self, outcome: ReloadOutcome, revision: u64) {
         self.reloads.with_label_values(&[outcome.label()]).inc();
-        self.revision.set(i64::try_from(revision).unwrap_or(i64::MAX));
-        if matches!(outcome, ReloadOutcome::Applied | ReloadOutcome::Partial) {
+        let revision = i64::try_from(revision).unwrap_or(i64::MAX);
+        // What was applied, and only that, has a revision of its own.
+        if self.revision.get() != revision {
+            self.revision.set(revision);
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
             self.reload_time.set(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
         }

@@ -40,28 +40,29 @@ async fn check_says_nothing_is_wrong() {
 
 #[tokio::test]
 async fn check_says_everything_that_is_wrong_and_where() {
-    let platform = Conf::new().platform("conections: {}\nshutdown: { grace: 10 }");
-    let teams = Conf::new()
-        .namespace("demo", "plugins: { p: { component: missing.wasm, limits: { cpu: 1ms } } }\nroutes:\n  - { match: { path: /elsewhere }, to: nobody }")
+    let conf = Conf::new()
+        .platform("conections: {}\nshutdown: { grace: 10 }")
+        .namespace("demo", "plugins: { p: { component: missing.wasm, limits: { cpu: 1ms } } }\nroutes:\n  - { match: { path: /elsewhere }, to: nobody, publik: true }\n  - { match: { path: \"/api/v1/demo/{\" }, to: p }")
         .namespace("other", "routes:\n  - match: { path: /api/v1/other/x }\n    to: [");
-    for (conf, problems) in [
-        (platform, vec!["conections: `conections` is unknown here; did you mean `connections`?", "shutdown.grace: "]),
-        (
-            teams,
-            vec![
-                "demo.yaml:2:",
-                "plugins.p.limits.cpu: must be between 10ms",
-                "demo.yaml:4:",
-                "routes[0].match.path: `/elsewhere` is not granted",
-                "routes[0].to: `nobody` is neither a plugin nor a backend",
-                "other.yaml:5:1: is not valid YAML",
-            ],
-        ),
-    ] {
-        let finished = Files::of(&conf).run("check", &[]).await;
+    let files = Files::of(&conf);
+    // Whoever runs it all the same is told no less.
+    for command in ["check", "run"] {
+        let finished = files.run(command, &[]).await;
         assert_eq!((finished.code, finished.output.as_str()), (Some(1), ""));
-        for problem in problems {
-            assert!(finished.errors.contains(problem), "{problem} in:\n{}", finished.errors);
+        for problem in [
+            "conections: `conections` is unknown here; did you mean `connections`?",
+            "shutdown.grace: ",
+            "demo.yaml:2:",
+            "plugins.p.component: cannot read ",
+            "plugins.p.limits.cpu: must be between 10ms",
+            "demo.yaml:4:",
+            "routes[0].match.path: `/elsewhere` is not granted",
+            "routes[0].to: `nobody` is neither a plugin nor a backend",
+            "routes[0].publik: `publik` is unknown here; did you mean `public`?",
+            "routes[1].match.path: `/api/v1/demo/{`: `{` without `}`",
+            "other.yaml:5:1: is not valid YAML",
+        ] {
+            assert!(finished.errors.contains(problem), "{command}: {problem} in:\n{}", finished.errors);
         }
     }
 }
@@ -79,6 +80,29 @@ async fn run_refuses_a_configuration_that_check_refuses() {
     let finished = files.run("run", &[]).await;
     assert_eq!(finished.code, Some(1));
     assert!(finished.errors.contains("did you mean `connections`?"), "{}", finished.errors);
+}
+
+#[tokio::test]
+async fn check_and_run_say_where_the_certificate_is_named_that_cannot_be_used() {
+    let platform = "listeners:
+  - { address: \"127.0.0.1:0\", tls: { certificate: missing.pem, key: missing.key } }
+  - { address: \"127.0.0.1:0\", tls: { certificate: test.secret, key: missing.key } }
+telemetry: { access_log: { file: nowhere/access.json } }";
+    let files = Files::of(&Conf::new().platform(platform));
+    for command in ["check", "run"] {
+        let finished = files.run(command, &[]).await;
+        assert_eq!(finished.code, Some(1));
+        for problem in [
+            "listeners[0].tls.certificate: cannot read ",
+            "listeners[0].tls.key: cannot read ",
+            "listeners[1].tls.key: cannot read ",
+            "telemetry.access_log.file: cannot append to ",
+        ] {
+            let lines = finished.errors.lines();
+            let place = lines.filter(|line| line.contains(problem)).any(|line| line.contains("gateway.yaml:"));
+            assert!(place, "{command}: {problem} in:\n{}", finished.errors);
+        }
+    }
 }
 
 #[tokio::test]

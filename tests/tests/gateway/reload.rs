@@ -80,6 +80,75 @@ async fn a_teams_broken_file_holds_up_only_that_team() {
 }
 
 #[tokio::test]
+async fn a_team_that_is_broken_still_changes_nothing_again() {
+    let upstream = Upstream::replying("one").await;
+    let at = |namespace: &str| one(&upstream).replace("/demo/", &format!("/{namespace}/"));
+    let gateway = Gateway::start(Conf::new().namespace("left", &at("left")).namespace("right", &at("right"))).await;
+
+    gateway.prepare_namespace("left", "routes: 7");
+    assert_eq!(gateway.reload().await["result"], "applied");
+    let revision = gateway.revision().await;
+    let again = gateway.reload().await;
+    assert_eq!((&again["result"], &again["revision"]), (&json!("unchanged"), &json!(revision)));
+    assert!(text_of(&again["problems"]).contains("left.yaml:2:"), "{again}");
+    assert_eq!(gateway.revision().await, revision);
+    assert_eq!(gateway.metric("config_revision", &[]).await, revision as f64);
+    assert_eq!(gateway.metric("reloads_total", &[("result", "partial")]).await, 2.0);
+    // The problem is another one; what is served is not.
+    gateway.prepare_namespace("left", "routes: 8\nroute: []");
+    let other = gateway.reload().await;
+    assert_eq!(other["result"], "unchanged");
+    let status = gateway.admin("GET", "/admin/v1/status").await.json();
+    assert_eq!(status["reload"]["problems"], other["problems"]);
+    assert_eq!(status["namespaces"]["left"]["state"], "last_good");
+}
+
+#[tokio::test]
+async fn a_rejected_reload_leaves_no_trace_on_what_runs() {
+    let upstream = Upstream::replying("one").await;
+    let gateway = Gateway::start(Conf::new().namespace("demo", &one(&upstream))).await;
+    let known = async || gateway.metric("upstream_endpoint_healthy", &[("backend", "service")]).await;
+    assert_eq!(known().await, 1.0);
+    gateway.prepare_platform("threads: 0");
+    assert_eq!(gateway.reload().await["result"], "rejected");
+    assert_eq!(known().await, 1.0);
+    // Neither does a team that names its backend and then a plugin that is not there.
+    gateway.prepare_platform("");
+    let broken = one(&upstream).replace("endpoints:", "forward_token: true, endpoints:");
+    gateway.prepare_namespace("demo", &format!("{broken}\nplugins: {{ gone: {{ component: gone.wasm }} }}"));
+    let answer = gateway.reload().await;
+    assert!(text_of(&answer["problems"]).contains("gone.wasm"), "{answer}");
+    assert_eq!(known().await, 1.0);
+}
+
+#[tokio::test]
+async fn what_needs_a_restart_waits_for_one_whole_and_is_not_forgotten() {
+    let upstream = Upstream::replying("one").await;
+    let gateway = Gateway::start(Conf::new().namespace("demo", &one(&upstream))).await;
+    let large = "x".repeat(4096);
+    let status = async || gateway.get("/api/v1/demo/x").header("x-large", &large).await.status;
+    assert_eq!(status().await, 200);
+
+    gateway.prepare_platform("threads: 3\nconnections: { head_size: 1KiB }");
+    let waiting = json!(["threads", "connections"]);
+    let applied = gateway.reload().await;
+    assert_eq!((&applied["result"], &applied["changes"]["needs_restart"]), (&json!("applied"), &waiting));
+    assert_eq!(status().await, 200, "the limit of the start is in force");
+
+    assert_eq!(gateway.reload().await["result"], "unchanged");
+    gateway.prepare_namespace("demo", &one_backend_yaml(&[&upstream.url()], "", "limits: { concurrency: 5 }"));
+    let later = gateway.reload().await;
+    assert_eq!((&later["result"], &later["changes"]["needs_restart"]), (&json!("applied"), &waiting));
+    assert_eq!(status().await, 200, "the limit of the start is in force");
+    let told = async || gateway.admin("GET", "/admin/v1/status").await.json()["reload"]["needs_restart"].clone();
+    assert_eq!(told().await, waiting);
+
+    gateway.prepare_platform("");
+    assert_eq!(gateway.reload().await["result"], "applied");
+    assert_eq!(told().await, json!([]));
+}
+
+#[tokio::test]
 async fn a_team_cannot_take_what_is_anothers() {
     let upstream = Upstream::replying("mine").await;
     let conf = Conf::new().namespace("left", &one(&upstream).replace("/demo/", "/left/"));
