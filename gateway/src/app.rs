@@ -16,7 +16,7 @@ use crate::reload::{StartError, Worker};
 use crate::snapshot::{Compiled, Compiler};
 use crate::telemetry::{AccessLog, BackendKind, Metrics};
 use control::{Control, StopSignal};
-use framex_plugin_host::Outgoing;
+use framex_plugin_host::{DenyOutgoing, Outgoing};
 use framex_plugin_host::component::{ComponentHost, HostSettings};
 use listen::{Bound, BoundListeners};
 use pingora_core::apps::HttpServerOptions;
@@ -73,7 +73,7 @@ pub fn compile(file: &Path) -> anyhow::Result<Compiled> {
     let sources = config::load(file);
     let gateway = sources.gateway.content.as_ref().filter(|_| sources.gateway.is_sound());
     let host = match gateway {
-        Some(gateway) => component_host(gateway)?,
+        Some(gateway) => component_host(gateway, Arc::new(DenyOutgoing))?,
         // Whatever limits gateway.yaml means to set, the plugins can be tried.
         None => ComponentHost::start(HostSettings { max_memory_per_instance: 4 << 30, ..HostSettings::default() })?,
     };

@@ -15,6 +15,9 @@ use super::limits::{ComponentLimits, LimitError};
 use super::loaded::{Loaded, Shared};
 use crate::{CallContext, CallError};
 
+/// How long the first instance may take to start.
+const LONGEST_TRY_OUT: Duration = Duration::from_secs(10);
+
 /// Why a component was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -148,7 +151,8 @@ fn try_out(loaded: &Arc<Loaded>) -> Result<(), CallError> {
         let loaded = Arc::clone(loaded);
         let meter = Arc::clone(&meter);
         async move {
-            let wall: Duration = loaded.limits.wall;
+            // Whoever loads is waiting, and others behind them.
+            let wall = loaded.limits.wall.min(LONGEST_TRY_OUT);
             let started = Instance::start(&loaded, context, meter, None);
             let result = match tokio::time::timeout(wall, started).await {
                 Ok(started) => started.map(drop),
