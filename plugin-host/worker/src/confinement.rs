@@ -2,8 +2,8 @@
 
 use crate::spec::WorkerLimits;
 use nix::unistd::Pid;
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 /// One period of CPU time, in microseconds; the kernel's own default.
 const PERIOD: u64 = 100_000;
@@ -24,7 +24,10 @@ impl Confinement {
             .inspect_err(|error| tracing::debug!(worker = name, "no control group: {error}"))
             .ok();
         if group.is_none() && limits.cpu_millis.is_some() {
-            tracing::warn!(worker = name, "the CPU of this worker is not limited: the gateway may not make control groups");
+            tracing::warn!(
+                worker = name,
+                "the CPU of this worker is not limited: the gateway may not make control groups"
+            );
         }
         Self { group, limits }
     }
@@ -37,7 +40,7 @@ impl Confinement {
     /// Puts a process, and what it will start, into the group.
     pub(crate) fn take_in(&self, process: Pid) {
         let Some(group) = &self.group else { return };
-        if let Err(error) = std::fs::write(group.join("cgroup.procs"), process.to_string()) {
+        if let Err(error) = set(&group.join("cgroup.procs"), &process.to_string()) {
             tracing::warn!(group = %group.display(), "a worker runs without limits: {error}");
         }
     }
@@ -45,7 +48,7 @@ impl Confinement {
     /// Kills everything in the group, also what has left its process group.
     pub(crate) fn kill(&self) {
         if let Some(group) = &self.group {
-            let _ = std::fs::write(group.join("cgroup.kill"), "1");
+            let _ = set(&group.join("cgroup.kill"), "1");
         }
     }
 }
@@ -63,20 +66,21 @@ fn make_group(name: &str, number: usize, limits: WorkerLimits) -> io::Result<Pat
     let own = std::fs::read_to_string("/proc/self/cgroup")?;
     let own = own.lines().find_map(|line| line.strip_prefix("0::")).ok_or_else(|| io::Error::other("no cgroup v2"))?;
     let parent = PathBuf::from(format!("/sys/fs/cgroup{}", own.trim_end_matches('/')));
+    // With groups of the first version, the same path is an ordinary folder.
+    std::fs::metadata(parent.join("cgroup.controllers"))?;
     let group = parent.join(format!("framex-{}-{number}-{}", name.replace('/', "."), std::process::id()));
     match std::fs::create_dir(&group) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    let set = |file: &str, value: String| std::fs::write(group.join(file), value);
     let limited = (|| {
         if let Some(bytes) = limits.memory {
-            set("memory.max", bytes.to_string())?;
+            set(&group.join("memory.max"), &bytes.to_string())?;
             // The file is only there where swap is accounted for.
-            let _ = set("memory.swap.max", "0".to_owned());
+            let _ = set(&group.join("memory.swap.max"), "0");
         }
         if let Some(millis) = limits.cpu_millis {
-            set("cpu.max", format!("{} {PERIOD}", u64::from(millis) * PERIOD / 1000))?;
+            set(&group.join("cpu.max"), &format!("{} {PERIOD}", u64::from(millis) * PERIOD / 1000))?;
         }
         Ok(())
     })();
@@ -85,4 +89,9 @@ fn make_group(name: &str, number: usize, limits: WorkerLimits) -> io::Result<Pat
         return Err(error);
     }
     Ok(group)
+}
+
+/// Writes a file of the kernel's; one that is not there is never made.
+fn set(file: &Path, value: &str) -> io::Result<()> {
+    std::fs::OpenOptions::new().write(true).open(file)?.write_all(value.as_bytes())
 }
