@@ -8,6 +8,7 @@ mod logging;
 mod prebound;
 
 use crate::admin::Admin;
+use crate::backends::WorkerRuntime;
 use crate::config::{self, AccessLog as AccessLogConfig, Gateway, Problem};
 use crate::dispatch::InternalCalls;
 use crate::lifecycle::Lifecycle;
@@ -98,7 +99,8 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let access_log = open_access_log(&gateway).map(Arc::new);
     let of_calls = access_log.as_ref().map_or_else(|_failed| Arc::new(AccessLog::off()), Arc::clone);
     let calls = Arc::new(InternalCalls::new(metrics.clone(), of_calls));
-    let compiler = Compiler::new(component_host(&gateway, calls)?, metrics.clone());
+    let workers = Arc::new(WorkerRuntime::start()?);
+    let compiler = Compiler::new(component_host(&gateway, calls)?, metrics.clone()).with_workers(workers);
     let tasks = TaskTracker::new();
     let (worker, reloader) = Worker::start(&options.config, compiler, metrics.clone(), tasks.clone())?;
     bound.load_certificates(&gateway)?;

@@ -8,8 +8,10 @@ mod cluster_client;
 mod health_check;
 mod local_plugin;
 mod peer;
+mod worker_runtime;
 
 pub use cluster::{Cluster, PickedEndpoint};
 pub use cluster_client::{ClusterClient, ClusterError};
 pub use local_plugin::{LocalPlugin, PluginLoadError};
+pub use worker_runtime::WorkerRuntime;
 pub use peer::{CaFileError, EndpointPeer, PeerBuilder};

@@ -29,6 +29,7 @@ mod route;
 mod schema;
 mod secret;
 mod units;
+mod worker;
 
 pub use backend::{Backend, BackendTls, Endpoint, Health, HostHeader, NetworkKind, Protocol, Timeouts};
 pub use gateway::{AccessLog, Components, Gateway};
@@ -40,6 +41,7 @@ pub use limits::TrafficLimits;
 pub use listener::{ConnectionLimits, Listener, ListenerTls};
 pub use load::{Document, Sources, load};
 pub use namespace::Namespace;
+pub use worker::Worker;
 pub use plugin::{Plugin, PluginLimits, PluginReuse, Requirement};
 pub use problem::{Problem, ProblemList, Spot, Step, ValuePath};
 pub use rewrite::{HeaderEdits, Rewrite};

@@ -194,8 +194,13 @@ impl ProxyHttp for GatewayProxy {
     async fn upstream_peer(&self, _session: &mut Session, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
         let Some(cluster) = context.cluster() else { return Error::e_explain(ErrorType::InternalError, "no cluster") };
         let Some(endpoint) = cluster.pick(&context.tried) else {
-            let detail = format!("no endpoint of the backend `{}` is known", cluster.config.name);
-            context.rejection = Some(Rejection::new(Reason::BackendUnreachable, detail));
+            let name = &cluster.config.name;
+            context.rejection = Some(if cluster.workers().is_some() && context.tried.is_empty() {
+                let detail = format!("no process of the plugin `{name}` is ready");
+                Rejection::new(Reason::Unavailable, detail).with_retry_after(Duration::from_secs(1))
+            } else {
+                Rejection::new(Reason::BackendUnreachable, format!("no endpoint of the backend `{name}` is known"))
+            });
             return Err(Error::new_up(ErrorType::ConnectError));
         };
         let silence = context.route.as_ref().and_then(|route| route.timeout);
@@ -287,7 +292,7 @@ impl ProxyHttp for GatewayProxy {
         mut error: Box<Error>,
     ) -> Box<Error> {
         let Some(endpoint) = context.endpoint.clone() else { return error };
-        context.tried.push(endpoint.address);
+        context.tried.push(endpoint.address.clone());
         if let Some(cluster) = context.cluster() {
             cluster.metrics.connect_failed();
             // Nothing was sent, so any method may try the next endpoint (RFC 9110 §9.2.2).

@@ -3,8 +3,10 @@
 use crate::lifecycle::Lifecycle;
 use crate::reload::ReloadStatus;
 use crate::snapshot::{NamespacePart, Snapshot};
+use framex_plugin_worker::{ReplicaState, WorkerSet};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// The answer of `/admin/v1/status`.
 #[derive(Debug, Serialize)]
@@ -24,6 +26,19 @@ struct Namespace {
     routes: usize,
     backends: BTreeMap<String, BTreeMap<String, &'static str>>,
     plugins: BTreeMap<String, Plugin>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    workers: BTreeMap<String, Vec<Replica>>,
+}
+
+/// One process of a worker plugin.
+#[derive(Debug, Serialize)]
+struct Replica {
+    /// `starting`, `ready`, `waiting` (it ended and is started again), `crash_loop` or `stopped`.
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -60,6 +75,7 @@ pub(super) fn status<'a>(snapshot: &'a Snapshot, reload: &'a ReloadStatus, lifec
             routes: 0,
             backends: BTreeMap::new(),
             plugins: BTreeMap::new(),
+            workers: BTreeMap::new(),
         });
     }
     Status {
@@ -85,6 +101,13 @@ fn namespace(part: &NamespacePart, state: &'static str) -> Namespace {
                 (name.clone(), endpoints.collect())
             })
             .collect(),
+        workers: part
+            .clusters
+            .iter()
+            .filter_map(|(name, cluster)| {
+                Some((name.clone(), cluster.workers()?.states().into_iter().map(replica).collect()))
+            })
+            .collect(),
         plugins: part
             .plugins
             .iter()
@@ -100,6 +123,32 @@ fn namespace(part: &NamespacePart, state: &'static str) -> Namespace {
             })
             .collect(),
     }
+}
+
+/// Which workers keep failing, a line each, for whoever asks whether the gateway is ready.
+pub(super) fn failing_workers(snapshot: &Snapshot) -> String {
+    let mut text = String::new();
+    for part in snapshot.namespaces.values() {
+        for (name, cluster) in &part.clusters {
+            for state in cluster.workers().map(WorkerSet::states).unwrap_or_default() {
+                if let ReplicaState::Waiting { reason, crash_loop: true } = state {
+                    let _ = writeln!(text, "degraded: worker {}/{name} keeps failing: {reason}", part.config.name);
+                }
+            }
+        }
+    }
+    text
+}
+
+fn replica(state: ReplicaState) -> Replica {
+    let (state, process, reason) = match state {
+        ReplicaState::Starting => ("starting", None, None),
+        ReplicaState::Ready { process, .. } => ("ready", Some(process), None),
+        ReplicaState::Waiting { reason, crash_loop: true } => ("crash_loop", None, Some(reason)),
+        ReplicaState::Waiting { reason, crash_loop: false } => ("waiting", None, Some(reason)),
+        ReplicaState::Stopped => ("stopped", None, None),
+    };
+    Replica { state, process, reason }
 }
 
 pub(super) fn routes(snapshot: &Snapshot) -> Vec<Route<'_>> {

@@ -18,6 +18,9 @@ use tokio_util::task::TaskTracker;
 /// How often certificate files are compared with what is in use.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How often ending workers are looked at.
+const WORKERS_INTERVAL: Duration = Duration::from_millis(5);
+
 /// Everything that runs beside the requests.
 pub(super) struct Control {
     /// Taken by the service when it starts.
@@ -62,10 +65,25 @@ impl BackgroundService for Control {
                 "requests were cut: they were still running at the end of the grace period"
             );
         }
+        stop_workers(&self.snapshot.load()).await;
         tracing::info!("stopped");
         self.access_log.finish();
         // Pingora would sleep its whole grace period even when nothing is left to wait for.
         std::process::exit(0);
+    }
+}
+
+/// Ends the worker processes, now that no request needs them: all at once, each within its own grace.
+async fn stop_workers(snapshot: &Snapshot) {
+    let clusters = snapshot.namespaces.values().flat_map(|part| part.clusters.values());
+    let sets: Vec<_> = clusters.filter_map(|cluster| cluster.workers()).collect();
+    for set in &sets {
+        set.begin_stop();
+    }
+    let longest = sets.iter().map(|set| set.spec().stop_grace).max().unwrap_or_default();
+    let give_up = tokio::time::Instant::now() + longest + Duration::from_secs(1);
+    while !sets.iter().all(|set| set.is_stopped()) && tokio::time::Instant::now() < give_up {
+        tokio::time::sleep(WORKERS_INTERVAL).await;
     }
 }
 

@@ -6,6 +6,7 @@ use crate::config::{Backend, Endpoint, NetworkKind};
 use crate::telemetry::{BackendKind, UpstreamMetrics};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use framex_plugin_worker::WorkerSet;
 use http::HeaderValue;
 use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
 use pingora_load_balancing::discovery::ServiceDiscovery;
@@ -36,6 +37,8 @@ pub struct Cluster {
     builder: PeerBuilder,
     endpoints: Arc<ArcSwap<Vec<PickedEndpoint>>>,
     balancer: LoadBalancer<RoundRobin>,
+    /// The processes behind it, if they are the gateway's own.
+    workers: Option<WorkerSet>,
 }
 
 impl fmt::Debug for Cluster {
@@ -51,7 +54,7 @@ struct Membership(Arc<ArcSwap<Vec<PickedEndpoint>>>);
 impl ServiceDiscovery for Membership {
     async fn discover(&self) -> pingora_error::Result<(BTreeSet<Member>, HashMap<u64, bool>)> {
         let member = |endpoint: &PickedEndpoint| Member {
-            addr: PeerAddress::Inet(endpoint.address),
+            addr: endpoint.address.clone(),
             weight: 1,
             ext: http::Extensions::new(),
         };
@@ -63,7 +66,13 @@ impl Cluster {
     /// Looks up the endpoints' names (blocking) and prepares their peers. A name that cannot be looked up now is tried
     /// again by [`Self::maintain`]; it is no reason to refuse a configuration.
     #[must_use]
-    pub fn resolve(namespace: &str, builder: PeerBuilder, config: &Backend, metrics: UpstreamMetrics) -> Self {
+    pub fn resolve(
+        namespace: &str,
+        builder: PeerBuilder,
+        config: &Backend,
+        metrics: UpstreamMetrics,
+        workers: Option<WorkerSet>,
+    ) -> Self {
         let fingerprint = builder.fingerprint();
         let resolved = resolve_all(&builder, &config.endpoints, |endpoint| {
             (endpoint.host.as_str(), endpoint.port).to_socket_addrs().map(Iterator::collect)
@@ -79,10 +88,40 @@ impl Cluster {
         }
         let balancer = LoadBalancer::from_backends(backends);
         let key_field = key_field(&config.kind);
-        let cluster = Self { config: config.clone(), metrics, key_field, fingerprint, builder, endpoints, balancer };
+        let config = config.clone();
+        let cluster = Self { config, metrics, key_field, fingerprint, builder, endpoints, balancer, workers };
         // `Membership` never waits, so the first update is done when it returns.
         let _ = futures_util::FutureExt::now_or_never(cluster.balancer.update());
         cluster
+    }
+
+    /// The processes behind the cluster, if they are the gateway's own.
+    #[must_use]
+    pub fn workers(&self) -> Option<&WorkerSet> {
+        self.workers.as_ref()
+    }
+
+    /// Takes over the addresses of the workers that are ready.
+    async fn follow_workers(cluster: &Weak<Self>) {
+        let Some(mut addresses) = cluster.upgrade().and_then(|cluster| Some(cluster.workers.as_ref()?.addresses())) else {
+            return;
+        };
+        loop {
+            let ready = addresses.borrow_and_update().clone();
+            let Some(cluster) = cluster.upgrade() else { return };
+            let peers = ready.iter().filter_map(|address| {
+                let peer = cluster.builder.build_worker(address);
+                peer.inspect_err(|error| tracing::error!(%error, "a worker's socket cannot be used")).ok().map(Arc::new)
+            });
+            cluster.endpoints.store(Arc::new(peers.collect()));
+            if let Err(error) = cluster.balancer.update().await {
+                tracing::error!(cluster = %cluster.config.name, %error, "cannot take over the workers that are ready");
+            }
+            drop(cluster);
+            if addresses.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Whether a cluster made from `config` and `builder` would be the same; then this one is kept, health and all.
@@ -97,6 +136,7 @@ impl Cluster {
         match self.config.kind {
             NetworkKind::Http { .. } => BackendKind::Http,
             NetworkKind::Framex { .. } => BackendKind::Framex,
+            NetworkKind::Worker(_) => BackendKind::Worker,
         }
     }
 
@@ -112,10 +152,9 @@ impl Cluster {
         let endpoints = self.endpoints.load();
         let members = self.balancer.backends().get_backend();
         let healthy = |endpoint: &PickedEndpoint| {
-            let address = PeerAddress::Inet(endpoint.address);
             members
                 .iter()
-                .find(|member| member.addr == address)
+                .find(|member| member.addr == endpoint.address)
                 .is_none_or(|member| self.balancer.backends().ready(member))
         };
         endpoints.iter().map(|endpoint| (endpoint.label.clone(), healthy(endpoint))).collect()
@@ -124,19 +163,18 @@ impl Cluster {
     /// The next healthy endpoint that is not in `tried`. When none is healthy, the next one at all: a health check
     /// that is wrong must not take a working backend away. `None` when every endpoint was tried or none is known.
     #[must_use]
-    pub fn pick(&self, tried: &[SocketAddr]) -> Option<PickedEndpoint> {
+    pub fn pick(&self, tried: &[PeerAddress]) -> Option<PickedEndpoint> {
         let endpoints = self.endpoints.load();
         if let [only] = endpoints.as_slice() {
             return (!tried.contains(&only.address)).then(|| only.clone());
         }
-        let untried = |member: &Member| member.addr.as_inet().is_some_and(|address| !tried.contains(address));
+        let untried = |member: &Member| !tried.contains(&member.addr);
         let most = endpoints.len().saturating_mul(2);
         let picked = self
             .balancer
             .select_with(b"", most, |member, healthy| healthy && untried(member))
             .or_else(|| self.balancer.select_with(b"", most, |member, _| untried(member)))?;
-        let address = picked.addr.as_inet()?;
-        endpoints.iter().find(|endpoint| endpoint.address == *address).cloned()
+        endpoints.iter().find(|endpoint| endpoint.address == picked.addr).cloned()
     }
 
     /// Checks health and looks names up again until the cluster is dropped.
@@ -170,7 +208,7 @@ impl Cluster {
                 cluster.look_up_again().await;
             }
         };
-        tokio::join!(check, look_up);
+        tokio::join!(check, look_up, Self::follow_workers(&cluster));
     }
 
     async fn look_up_again(&self) {
@@ -187,13 +225,13 @@ impl Cluster {
                 Some(Err(error)) => {
                     let known = self.builder.build(endpoint, SocketAddr::from(([0, 0, 0, 0], 0))).label;
                     let kept: Vec<SocketAddr> =
-                        old.iter().filter(|peer| peer.label == known).map(|peer| peer.address).collect();
+                        old.iter().filter(|peer| peer.label == known).filter_map(|peer| peer.address.as_inet().copied()).collect();
                     if kept.is_empty() { Err(error) } else { Ok(kept) }
                 }
                 None => Ok(Vec::new()),
             }
         });
-        let addresses = |peers: &[PickedEndpoint]| peers.iter().map(|peer| peer.address).collect::<BTreeSet<_>>();
+        let addresses = |peers: &[PickedEndpoint]| peers.iter().map(|peer| peer.address.clone()).collect::<BTreeSet<_>>();
         if addresses(&old) == addresses(&resolved) {
             return;
         }
@@ -222,7 +260,7 @@ fn resolve_all(
         match look_up(endpoint) {
             Ok(addresses) => {
                 for address in addresses {
-                    if resolved.iter().all(|other| other.address != address) {
+                    if resolved.iter().all(|other| other.address.as_inet() != Some(&address)) {
                         resolved.push(Arc::new(builder.build(endpoint, address)));
                     }
                 }

@@ -114,7 +114,7 @@ impl ClusterClient {
                 Err(error) => {
                     cluster.metrics.connect_failed();
                     last = error.to_string();
-                    refused.push(endpoint.address);
+                    refused.push(endpoint.address.clone());
                 }
             }
         }

@@ -19,8 +19,7 @@ pub(super) struct EndpointHealthCheck {
 
 impl EndpointHealthCheck {
     fn endpoint(&self, member: &Member) -> Option<Arc<EndpointPeer>> {
-        let address = *member.addr.as_inet()?;
-        self.endpoints.load().iter().find(|endpoint| endpoint.address == address).cloned()
+        self.endpoints.load().iter().find(|endpoint| endpoint.address == member.addr).cloned()
     }
 
     async fn check_http(&self, endpoint: &EndpointPeer, path: &str, member: &Member) -> Result<()> {

@@ -1,7 +1,9 @@
 //! From an endpoint of the configuration to a Pingora peer. The only file below `proxy` that knows Pingora's peers.
 
 use crate::config::{Backend, Endpoint, Protocol};
+use framex_plugin_worker::WorkerAddress;
 use pingora_core::protocols::ALPN;
+use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
 use pingora_core::protocols::tls::CaType;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::utils::tls::{WrappedX509, parse_x509};
@@ -10,7 +12,8 @@ use rustls::pki_types::pem::PemObject;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::net::SocketAddr as UnixSocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +27,8 @@ pub struct EndpointPeer {
     pub label: Arc<str>,
     /// The value of a Host header that names the endpoint itself.
     pub authority: Arc<str>,
-    /// Its resolved address.
-    pub address: SocketAddr,
+    /// Its resolved address, or its socket.
+    pub address: PeerAddress,
     /// The template that a request copies.
     pub peer: HttpPeer,
 }
@@ -102,10 +105,34 @@ impl PeerBuilder {
     /// The peer of `endpoint` at one of its addresses.
     #[must_use]
     pub fn build(&self, endpoint: &Endpoint, address: SocketAddr) -> EndpointPeer {
+        self.build_at(endpoint, PeerAddress::Inet(address))
+    }
+
+    /// The peer of a worker's replica.
+    ///
+    /// # Errors
+    /// When the path of its socket cannot be one.
+    pub fn build_worker(&self, address: &WorkerAddress) -> std::io::Result<EndpointPeer> {
+        let (address, label) = match address {
+            WorkerAddress::Tcp(address) => (PeerAddress::Inet(*address), address.to_string()),
+            WorkerAddress::Unix(socket) => {
+                let name = socket.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+                (PeerAddress::Unix(UnixSocketAddr::from_pathname(socket)?), name)
+            }
+        };
+        let endpoint = Endpoint { host: "localhost".to_owned(), port: 80, tls: false };
+        let peer = self.build_at(&endpoint, address);
+        Ok(EndpointPeer { label: label.into(), ..peer })
+    }
+
+    fn build_at(&self, endpoint: &Endpoint, address: PeerAddress) -> EndpointPeer {
         // An empty name would switch the verification off (Pingora follows nginx there), so the host always stands in.
         let name = self.backend.tls.server_name.as_ref().unwrap_or(&endpoint.host);
         let server_name = if endpoint.tls { name.clone() } else { String::new() };
-        let mut peer = HttpPeer::new(address, endpoint.tls, server_name);
+        let mut peer = match &address {
+            PeerAddress::Inet(address) => HttpPeer::new(*address, endpoint.tls, server_name),
+            PeerAddress::Unix(socket) => unix_peer(socket),
+        };
         peer.group_key = self.group;
         let options = &mut peer.options;
         options.connection_timeout = Some(self.backend.timeouts.connect);
@@ -129,6 +156,13 @@ impl PeerBuilder {
         let authority = if endpoint.port == default_port { host.into() } else { label.clone() };
         EndpointPeer { label, authority, address, peer }
     }
+}
+
+/// The path was made into a socket's address before, so it can be again.
+fn unix_peer(socket: &UnixSocketAddr) -> HttpPeer {
+    let path = socket.as_pathname().and_then(Path::to_str).unwrap_or_default();
+    let nowhere = || HttpPeer::new(SocketAddr::from(([127, 0, 0, 1], 9)), false, String::new());
+    HttpPeer::new_uds(path, false, String::new()).unwrap_or_else(|_never| nowhere())
 }
 
 fn parse_certificates(pem: &[u8]) -> Result<Arc<CaType>, String> {

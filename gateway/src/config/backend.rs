@@ -2,6 +2,7 @@
 
 use super::problem::{ProblemList, ValuePath};
 use super::secret::Secret;
+use super::worker::Worker;
 use super::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -153,6 +154,8 @@ pub enum NetworkKind {
         /// Its API key.
         key: Option<Secret<String>>,
     },
+    /// A process that the gateway runs; it says itself where it is.
+    Worker(Box<Worker>),
 }
 
 /// Where a backend is.
@@ -258,6 +261,31 @@ impl RawBackend {
             tls: tls.validate(base),
             timeouts: timeouts.validate(&path.key("timeouts"), framex, problems),
             health: health.map(|health| health.validate(&path.key("health"), problems)),
+        }
+    }
+}
+
+impl Backend {
+    /// The backend in front of a worker.
+    pub(super) fn of_worker(name: &str, worker: Worker) -> Self {
+        Self {
+            name: name.to_owned(),
+            endpoints: Vec::new(),
+            host: HostHeader::Preserve,
+            protocol: Protocol::Http1,
+            tls: BackendTls { verify: true, ca_file: None, server_name: None },
+            timeouts: Timeouts { connect: Duration::from_secs(5), silence: worker.silence, idle: UVICORN_IDLE },
+            health: None,
+            kind: NetworkKind::Worker(Box::new(worker)),
+        }
+    }
+
+    /// The process behind the backend, if it is a worker.
+    #[must_use]
+    pub fn worker(&self) -> Option<&Worker> {
+        match &self.kind {
+            NetworkKind::Worker(worker) => Some(worker),
+            NetworkKind::Http { .. } | NetworkKind::Framex { .. } => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::invoke::{Invoke, RawNamespaceAccess};
 use super::limits::{RawTrafficLimits, TrafficLimits};
 use super::name::check_name;
 use super::node::Needed;
-use super::plugin::{Plugin, RawPlugin};
+use super::plugin::{Plugin, PluginKind, RawPlugin};
 use super::problem::{ProblemList, ValuePath};
 use super::route::{RawRoute, Route, Surroundings};
 use schemars::JsonSchema;
@@ -27,7 +27,7 @@ pub(super) struct RawNamespace {
     /// How much traffic the whole namespace takes.
     #[serde(default)]
     limits: RawTrafficLimits,
-    /// Plugins that run in the gateway's process, by name.
+    /// Plugins, by name: components in the gateway's process, and workers, which are processes of their own.
     #[serde(default)]
     plugins: BTreeMap<String, RawPlugin>,
     /// Backends on the network, by name. Plugins and backends share their names.
@@ -49,7 +49,7 @@ pub struct Namespace {
     pub limits: TrafficLimits,
     /// Plugins, in the order of their names.
     pub plugins: Vec<Plugin>,
-    /// Network backends, in the order of their names.
+    /// Network backends, in the order of their names, then workers.
     pub backends: Vec<Backend>,
     /// Routes, in the order of the file.
     pub routes: Vec<Route>,
@@ -82,17 +82,28 @@ impl RawNamespace {
             }
             Some(_) => {}
         }
-        let plugin_names: Vec<String> = plugins.keys().cloned().collect();
-        let backend_names: Vec<String> = backends.keys().cloned().collect();
-        for plugin in &plugin_names {
+        let names = |of_worker: bool| {
+            plugins.iter().filter(move |(_, raw)| raw.is_worker() == of_worker).map(|(name, _)| name.clone())
+        };
+        let plugin_names: Vec<String> = names(false).collect();
+        let backend_names: Vec<String> = backends.keys().cloned().chain(names(true)).collect();
+        for plugin in plugins.keys() {
             check_name("plugin", plugin, &root.key("plugins").key(plugin.clone()), problems);
         }
-        for backend in &backend_names {
+        for backend in backends.keys() {
             let path = root.key("backends").key(backend.clone());
             check_name("backend", backend, &path, problems);
-            if plugin_names.contains(backend) {
+            if plugins.contains_key(backend) {
                 problems
                     .report(path, format!("`{backend}` is a plugin already; plugins and backends share their names"));
+            }
+        }
+        let mut components = Vec::new();
+        let mut workers = Vec::new();
+        for (name, raw) in plugins {
+            match raw.validate(&name, &root.key("plugins").key(name.clone()), base, problems) {
+                PluginKind::Component(plugin) => components.push(plugin),
+                PluginKind::Worker(worker) => workers.push(worker),
             }
         }
         let around = Surroundings { plugins: &plugin_names, backends: &backend_names, issuers: platform.issuers };
@@ -100,13 +111,11 @@ impl RawNamespace {
             name: name.to_owned(),
             invoke: access.validate(&root.key("access"), platform.issuers, problems),
             limits: limits.validate(&root.key("limits"), problems),
-            plugins: plugins
-                .into_iter()
-                .map(|(name, raw)| raw.validate(&name, &root.key("plugins").key(name.clone()), base, problems))
-                .collect(),
+            plugins: components,
             backends: backends
                 .into_iter()
                 .map(|(name, raw)| raw.validate(&name, &root.key("backends").key(name.clone()), base, problems))
+                .chain(workers)
                 .collect(),
             routes: validate_routes(routes, name, &around, platform.grants, problems),
         }

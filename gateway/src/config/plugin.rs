@@ -1,7 +1,9 @@
 //! Plugins that run inside the gateway's process.
 
+use super::backend::Backend;
 use super::problem::{ProblemList, ValuePath};
 use super::units::{ByteSize, Span};
+use super::worker::RawWorker;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -12,8 +14,11 @@ use std::time::Duration;
 #[schemars(deny_unknown_fields)]
 pub(super) struct RawPlugin {
     /// A WebAssembly component that exports `wasi:http/incoming-handler` 0.2, or `wasi:http/handler` 0.3 where
-    /// `components.wasi_03` allows it; relative to this file.
-    component: PathBuf,
+    /// `components.wasi_03` allows it; relative to this file. Either this or `worker` is needed.
+    component: Option<PathBuf>,
+    /// A process of its own, for native Python and everything that cannot be a component. The other settings of a plugin are for
+    /// components; a worker has its own.
+    worker: Option<RawWorker>,
     /// Lets an instance serve more than one call. Default: every call gets a fresh instance, so nothing that one call leaves
     /// in memory is seen by the next.
     reuse: Option<RawReuse>,
@@ -139,19 +144,49 @@ const LONGEST_CALL: Duration = Duration::from_secs(86_400);
 const DEFAULT_IDLE: Duration = Duration::from_secs(30);
 const MOST_TABLE_ELEMENTS: u32 = 200_000;
 
+/// What a plugin of the configuration is.
+pub(super) enum PluginKind {
+    /// A component in the process.
+    Component(Plugin),
+    /// A process of its own, reached like a network backend.
+    Worker(Backend),
+}
+
 impl RawPlugin {
-    pub(super) fn validate(self, name: &str, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Plugin {
-        let Self { component, reuse, requires, limits } = self;
-        Plugin {
+    /// Whether it is a process of its own.
+    pub(super) fn is_worker(&self) -> bool {
+        self.worker.is_some()
+    }
+
+    pub(super) fn validate(self, name: &str, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> PluginKind {
+        let Self { component, worker, reuse, requires, limits } = self;
+        if let Some(worker) = worker {
+            let for_components = [
+                ("component", component.is_some()),
+                ("reuse", reuse.is_some()),
+                ("requires", !requires.is_empty()),
+                ("limits", !limits.is_empty()),
+            ];
+            for (key, is_there) in for_components {
+                if is_there {
+                    problems.report(path.key(key), "is for components, and this plugin is a `worker`");
+                }
+            }
+            return PluginKind::Worker(Backend::of_worker(name, worker.validate(&path.key("worker"), base, problems)));
+        }
+        if component.is_none() {
+            problems.report(path.clone(), "is neither a `component` nor a `worker`");
+        }
+        PluginKind::Component(Plugin {
             name: name.to_owned(),
-            component: base.join(component),
+            component: base.join(component.unwrap_or_default()),
             reuse: validate_reuse(reuse, &path.key("reuse"), problems),
             requires: requires
                 .into_iter()
                 .map(|RawRequirement { path, methods }| Requirement { path, methods })
                 .collect(),
             limits: limits.validate(&path.key("limits"), problems),
-        }
+        })
     }
 }
 
@@ -168,6 +203,19 @@ fn validate_reuse(reuse: Option<RawReuse>, path: &ValuePath, problems: &mut Prob
 }
 
 impl RawPluginLimits {
+    fn is_empty(&self) -> bool {
+        let Self { memory, cpu, timeout, concurrency, queue, response_body, outgoing_calls, table_elements, log } = self;
+        memory.is_none()
+            && cpu.is_none()
+            && timeout.is_none()
+            && concurrency.is_none()
+            && queue.is_none()
+            && response_body.is_none()
+            && outgoing_calls.is_none()
+            && table_elements.is_none()
+            && log.is_none()
+    }
+
     fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> PluginLimits {
         let Self { memory, cpu, timeout, concurrency, queue, response_body, outgoing_calls, table_elements, log } =
             self;

@@ -42,6 +42,11 @@ pub(crate) fn edit_credentials(fields: &mut HeaderMap, route: &Route, cluster: &
                 fields.remove(header::AUTHORIZATION);
             }
         }
+        NetworkKind::Worker(_) => {
+            if !route.rule.public {
+                fields.remove(header::AUTHORIZATION);
+            }
+        }
         NetworkKind::Framex { .. } => {
             fields.remove(header::AUTHORIZATION);
             if let Some(key) = &cluster.key_field {

@@ -9,8 +9,9 @@ use crate::snapshot::{AdmissionGuards, Route, Snapshot, Target};
 use crate::telemetry::{CallInFlight, RequestId, TraceContext, UpstreamInUse};
 use framex_plugin_host::CallUsage;
 use http::header;
+use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
 use pingora_http::ResponseHeader;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::unix::io::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -36,7 +37,7 @@ pub struct RequestContext {
     pub(super) rejection: Option<Rejection>,
     pub(super) endpoint: Option<PickedEndpoint>,
     /// Endpoints that could not be connected to.
-    pub(super) tried: Vec<SocketAddr>,
+    pub(super) tried: Vec<PeerAddress>,
     pub(super) attempts: u32,
     pub(super) upstream_socket: Option<RawFd>,
     pub(super) upstream_in_use: Option<UpstreamInUse>,

@@ -2,6 +2,7 @@
 
 use super::part::{NamespacePart, Workshop};
 use super::{Snapshot, startup_files, tokens};
+use crate::backends::WorkerRuntime;
 use crate::config::{Document, Gateway, Namespace, Problem, Sources, ValuePath};
 use crate::router::{RouteMatch, RouteTable};
 use crate::telemetry::Metrics;
@@ -17,6 +18,8 @@ const LARGEST_MEMORY: u64 = 4 << 30;
 pub struct Compiler {
     host: ComponentHost,
     metrics: Metrics,
+    /// Without it no worker is started: its routes answer that nothing is ready.
+    workers: Option<Arc<WorkerRuntime>>,
 }
 
 /// The result of compiling.
@@ -32,7 +35,14 @@ impl Compiler {
     /// A compiler whose components run on `host`.
     #[must_use]
     pub fn new(host: ComponentHost, metrics: Metrics) -> Self {
-        Self { host, metrics }
+        Self { host, metrics, workers: None }
+    }
+
+    /// Starts the processes of worker plugins on `workers`.
+    #[must_use]
+    pub fn with_workers(mut self, workers: Arc<WorkerRuntime>) -> Self {
+        self.workers = Some(workers);
+        self
     }
 
     /// Compiles `sources` (blocking: reads files, compiles components, looks up names). What is the same as in
@@ -116,7 +126,7 @@ impl Compiler {
     }
 
     fn workshop(&self, largest_memory: u64) -> Workshop<'_> {
-        Workshop { host: &self.host, metrics: &self.metrics, largest_memory }
+        Workshop { host: &self.host, metrics: &self.metrics, workers: self.workers.as_deref(), largest_memory }
     }
 
     fn compile_namespace(

@@ -2,7 +2,7 @@
 
 use super::route::{Route, Target, Traffic};
 use crate::access::{AccessRule, ClaimRule};
-use crate::backends::{Cluster, LocalPlugin, PeerBuilder};
+use crate::backends::{Cluster, LocalPlugin, PeerBuilder, WorkerRuntime};
 use crate::config::{self, Grant, Namespace, ProblemList, Test, ValuePath};
 use crate::request::field::field_value;
 use crate::rewrite::RouteRewrite;
@@ -11,6 +11,7 @@ use crate::router::{
 };
 use crate::telemetry::Metrics;
 use framex_plugin_host::component::ComponentHost;
+use framex_plugin_worker::WorkerSet;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -35,6 +36,7 @@ pub struct NamespacePart {
 pub(super) struct Workshop<'a> {
     pub(super) host: &'a ComponentHost,
     pub(super) metrics: &'a Metrics,
+    pub(super) workers: Option<&'a WorkerRuntime>,
     pub(super) largest_memory: u64,
 }
 
@@ -55,7 +57,7 @@ impl NamespacePart {
         problems: &mut ProblemList,
     ) -> Option<Arc<Self>> {
         let Checked { matches, builders, plugins } = Self::check(config, previous, workshop, problems)?;
-        let clusters = compile_clusters(config, builders, previous, workshop);
+        let clusters = compile_clusters(config, builders, previous, workshop, problems)?;
         if let Some(previous) = previous.filter(|previous| previous.is_same(config, grant, &clusters, &plugins)) {
             return Some(previous.clone());
         }
@@ -261,19 +263,46 @@ fn compile_clusters(
     builders: Vec<(&config::Backend, PeerBuilder)>,
     previous: Option<&Arc<NamespacePart>>,
     workshop: &Workshop<'_>,
-) -> BTreeMap<String, Arc<Cluster>> {
-    let cluster = |(backend, builder): (&config::Backend, PeerBuilder)| {
+    problems: &mut ProblemList,
+) -> Option<BTreeMap<String, Arc<Cluster>>> {
+    let mut clusters = BTreeMap::new();
+    for (backend, builder) in builders {
         let old = previous.and_then(|part| part.clusters.get(&backend.name));
         let cluster = match old.filter(|old| old.is_same(backend, &builder)) {
             Some(old) => old.clone(),
             None => {
+                let workers = match start_workers(config, backend, previous.is_some(), workshop) {
+                    Ok(workers) => workers,
+                    Err(reason) => {
+                        let path = ValuePath::default().key("plugins").key(backend.name.clone()).key("worker");
+                        problems.report(path, reason);
+                        continue;
+                    }
+                };
                 let metrics = workshop.metrics.upstream(&config.name, &backend.name);
-                Arc::new(Cluster::resolve(&config.name, builder, backend, metrics))
+                Arc::new(Cluster::resolve(&config.name, builder, backend, metrics, workers))
             }
         };
-        (backend.name.clone(), cluster)
-    };
-    builders.into_iter().map(cluster).collect()
+        clusters.insert(backend.name.clone(), cluster);
+    }
+    // What was made for a namespace with problems goes again, before anybody has seen it.
+    problems.is_empty().then_some(clusters)
+}
+
+/// Starts the processes of a worker. A new version of a namespace that serves already is taken over only when they are
+/// ready: the old ones answer until then. At the start of the gateway nothing is held up, and the routes say so until they are.
+fn start_workers(
+    config: &Namespace,
+    backend: &config::Backend,
+    must_be_ready: bool,
+    workshop: &Workshop<'_>,
+) -> Result<Option<WorkerSet>, String> {
+    let (Some(worker), Some(runtime)) = (backend.worker(), workshop.workers) else { return Ok(None) };
+    let set = runtime.start_set(&config.name, &backend.name, worker).map_err(|error| error.to_string())?;
+    if must_be_ready {
+        runtime.wait_until_ready(&set).map_err(|reason| format!("the new worker is not used: {reason}"))?;
+    }
+    Ok(Some(set))
 }
 
 /// What a plugin may call, as a table of routes. `None` when problems were reported.

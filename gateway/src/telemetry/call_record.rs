@@ -14,6 +14,8 @@ pub enum BackendKind {
     Http,
     /// A FrameX instance.
     Framex,
+    /// A process that the gateway runs.
+    Worker,
     /// Nobody: the gateway itself.
     None,
 }
@@ -26,6 +28,7 @@ impl BackendKind {
             Self::Component => "component",
             Self::Http => "http",
             Self::Framex => "framex",
+            Self::Worker => "worker",
             Self::None => "none",
         }
     }

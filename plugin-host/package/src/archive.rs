@@ -53,9 +53,10 @@ pub(crate) fn mode_of(content: &[u8]) -> u32 {
 /// It is damaged, cut off, larger than `bounds`, or holds something that no package holds.
 pub(crate) fn read(archive: impl Read, bounds: Bounds) -> Result<Content, ContentError> {
     let at_the_start = |source| damaged("the beginning", Some(source));
-    let mut decompressor = zstd::Decoder::new(archive).map_err(at_the_start)?;
-    decompressor.window_log_max(LARGEST_WINDOW).map_err(at_the_start)?;
     let most = (bounds.files as u64 + 2).saturating_mul(OVERHEAD).saturating_add(bounds.unpacked_bytes);
+    // Compressed bytes that unpack to nothing could be sent for ever.
+    let mut decompressor = zstd::Decoder::new(archive.take(most)).map_err(at_the_start)?;
+    decompressor.window_log_max(LARGEST_WINDOW).map_err(at_the_start)?;
     let mut archive = Archive::new(decompressor.take(most));
     let mut content = Content::new(bounds);
     let mut last = "the beginning".to_owned();

@@ -30,7 +30,11 @@ pub struct ConfigurationProblem {
 
 impl fmt::Display for ConfigurationProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.pointer.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.pointer, self.message) }
+        if self.pointer.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.pointer, self.message)
+        }
     }
 }
 
@@ -143,6 +147,7 @@ fn pointer_of(path: &ValuePath) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn schema(document: Value) -> ConfigSchema {
@@ -215,6 +220,17 @@ mod tests {
     }
 
     #[test]
+    fn the_deepest_schema_that_is_taken_can_be_used() {
+        let nested = |wrap: fn(Value) -> Value| (0..60).fold(json!({ "type": "integer" }), |inner, _| wrap(inner));
+        let deep = nested(|inner| json!({ "type": "object", "properties": { "a": inner } }));
+        let value = |last: Value| (0..60).fold(last, |inner, _| json!({ "a": inner }));
+        assert!(schema(deep.clone()).apply(&value(json!(1))).is_ok());
+        assert_eq!(problems_of(&schema(deep.clone()), &value(json!("x"))).len(), 1);
+        let parts = nested(|inner| json!({ "type": "object", "allOf": [{ "required": [] }, inner] }));
+        let _ = schema(parts).apply(&json!({}));
+    }
+
+    #[test]
     fn a_plugin_without_a_schema_takes_no_configuration() {
         assert!(apply_none(&Value::Null).is_ok() && apply_none(&json!({})).is_ok());
         assert!(apply_none(&json!({ "a": 1 })).is_err());
@@ -233,5 +249,93 @@ mod tests {
         );
         assert_eq!(refused(json!({ "type": "object", "properties": { "a": { "pattern": "(?=x)" } } })).len(), 1);
         assert_eq!(refused(json!({ "type": "object", "$schema": "http://json-schema.org/draft-07/schema#" })).len(), 1);
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let word = || {
+            prop::sample::select(vec![
+                "a",
+                "b",
+                "type",
+                "$ref",
+                "#/$defs/a",
+                "#",
+                "object",
+                "string",
+                "integer",
+                "^a+$",
+                "(?=a)",
+                "uri",
+            ])
+        };
+        let keyword = prop::sample::select(vec![
+            "a",
+            "b",
+            "type",
+            "$ref",
+            "$defs",
+            "properties",
+            "items",
+            "prefixItems",
+            "allOf",
+            "anyOf",
+            "oneOf",
+            "not",
+            "if",
+            "then",
+            "else",
+            "required",
+            "enum",
+            "const",
+            "default",
+            "pattern",
+            "format",
+            "minimum",
+            "multipleOf",
+            "minLength",
+            "additionalProperties",
+            "unevaluatedProperties",
+            "patternProperties",
+            "propertyNames",
+            "dependentSchemas",
+            "contains",
+            "minContains",
+            "uniqueItems",
+            "$id",
+            "$anchor",
+            "examples",
+        ]);
+        let leaf = prop_oneof![
+            word().prop_map(Value::from),
+            any::<bool>().prop_map(Value::from),
+            (-3..3i64).prop_map(Value::from),
+            Just(json!(0.1)),
+            Just(Value::Null),
+        ];
+        leaf.prop_recursive(5, 60, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                prop::collection::vec((keyword.clone(), inner), 0..6)
+                    .prop_map(|keys| keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_schema_and_no_configuration_crashes_anything(mut document in value(), configuration in value()) {
+            if let Value::Object(keywords) = &mut document {
+                keywords.insert("type".to_owned(), json!("object"));
+            }
+            if let Ok(schema) = ConfigSchema::new(document) {
+                let filled = schema.apply(&configuration);
+                // What was found good is good as it was filled in.
+                if let Ok(filled) = filled {
+                    prop_assert_eq!(schema.apply(&filled), Ok(filled));
+                }
+            }
+        }
     }
 }

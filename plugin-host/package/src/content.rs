@@ -78,8 +78,8 @@ pub enum ContentError {
         /// The bound, in bytes.
         most: u64,
     },
-    /// A file is listed in the manifest or by a folder but not there.
-    #[error("{path} is not there")]
+    /// A path of the manifest's `files` is not there.
+    #[error("plugin.yaml lists {path}, which is not there")]
     Missing {
         /// Its path in the package.
         path: String,

@@ -5,6 +5,7 @@ use crate::content::{Bounds, Content, ContentError};
 use crate::digest_list::DIGEST_LIST;
 use crate::package_path::{PackagePath, PathError};
 use crate::signature::SIGNATURE_FOLDER;
+use std::ffi::OsString;
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
@@ -48,7 +49,13 @@ pub(crate) fn read(folder: &Path, selection: &Selection, bounds: Bounds) -> Resu
 /// Reads one file of the package in `folder`, at most `most` bytes and one more.
 pub(crate) fn read_file(folder: &Path, path: &str, most: u64) -> Result<Vec<u8>, ContentError> {
     let failed = |source| ContentError::Read { path: path.to_owned(), source };
-    let file = File::open(folder.join(path)).map_err(failed)?;
+    let file = folder.join(path);
+    let kind = std::fs::symlink_metadata(&file).map_err(failed)?.file_type();
+    if !kind.is_file() {
+        // A pipe would never end.
+        return Err(not_a_file(path, kind));
+    }
+    let file = File::open(file).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
@@ -81,7 +88,7 @@ impl Reading<'_> {
         }
         match self.kind_of(path.as_str())? {
             Some(kind) if kind.is_dir() => self.add_folder(path.as_str()),
-            Some(kind) if kind.is_file() => self.add_file(path.clone()),
+            Some(kind) if kind.is_file() => self.add_file(path),
             Some(kind) => Err(not_a_file(path.as_str(), kind)),
             None if absent == Absent::Passes => Ok(()),
             None => Err(ContentError::Missing { path: path.to_string() }),
@@ -112,7 +119,7 @@ impl Reading<'_> {
             if kind.is_dir() {
                 self.add_folder(path.as_str())?;
             } else if kind.is_file() {
-                self.add_file(path)?;
+                self.add_file(&path)?;
             } else {
                 return Err(not_a_file(&shown, kind));
             }
@@ -120,8 +127,8 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn add_file(&mut self, path: PackagePath) -> Result<(), ContentError> {
-        if self.content.get(&path).is_some() {
+    fn add_file(&mut self, path: &PackagePath) -> Result<(), ContentError> {
+        if self.content.get(path).is_some() {
             return Ok(());
         }
         let folder = self.folder;
@@ -144,6 +151,8 @@ fn not_a_file(path: &str, kind: FileType) -> ContentError {
         "a pipe"
     } else if kind.is_socket() {
         "a socket"
+    } else if kind.is_dir() {
+        "a folder"
     } else {
         "a device"
     };
@@ -165,7 +174,9 @@ pub(crate) fn write(folder: &Path, content: &Content) -> io::Result<()> {
 
 /// Puts `content` in the place of `file` as a whole or not at all.
 pub(crate) fn replace_file(file: &Path, content: &[u8]) -> io::Result<()> {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
+    // Hidden, so that it belongs to no package if it stays behind.
+    let mut name = OsString::from(".");
+    name.push(file.file_name().unwrap_or_default());
     name.push(format!(".partial-{}", std::process::id()));
     let partial = file.with_file_name(name);
     let written = std::fs::write(&partial, content).and_then(|()| std::fs::rename(&partial, file));

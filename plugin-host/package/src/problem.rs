@@ -1,6 +1,7 @@
 //! What is wrong with a file of a package, said so that a person can mend it.
 
 use crate::document;
+use serde_json::Value;
 use std::fmt;
 
 /// One step from the root of a document to a value.
@@ -27,6 +28,22 @@ impl ValuePath {
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
         self.with(Step::Index(index))
+    }
+
+    /// The path in `value` that a JSON pointer (RFC 6901) names; `0` is a key of a mapping and an index of a list.
+    pub(crate) fn of_pointer(value: &Value, pointer: &str) -> Self {
+        let mut at = Some(value);
+        let mut steps = Vec::new();
+        for word in pointer.split('/').skip(1) {
+            let key = word.replace("~1", "/").replace("~0", "~");
+            let (step, next) = match (at, key.parse()) {
+                (Some(Value::Array(list)), Ok(index)) => (Step::Index(index), list.get(index)),
+                (at, _) => (Step::Key(key.clone()), at.and_then(|at| at.get(&key))),
+            };
+            steps.push(step);
+            at = next;
+        }
+        Self(steps)
     }
 
     /// The steps of `path` after those of this one.
@@ -90,8 +107,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// No file has this many honest mistakes, and each costs a look at the text for its position.
+/// No file has this many honest mistakes.
 const MOST_PROBLEMS: usize = 100;
+/// Bytes of text that are read again for positions, each of which costs a reading. Problems beyond have none.
+const MOST_READ_AGAIN: usize = 16 << 20;
 
 /// Collects the problems of one file while it is read and checked.
 ///
@@ -145,14 +164,16 @@ impl ProblemList {
 
     /// The problems of `file`, in the order of their places in `text`.
     pub(crate) fn finish(self, file: &str, text: &str) -> Vec<Problem> {
-        let place_of = |Found { path, place, message }| {
+        let most_positions = MOST_READ_AGAIN / text.len().max(1);
+        let place_of = |(index, Found { path, place, message })| {
             let position = match place {
-                Place::OfPath(spot) => document::locate(text, &path, spot),
+                Place::OfPath(spot) if index < most_positions => document::locate(text, &path, spot),
+                Place::OfPath(_) => None,
                 Place::Known(line, column) => Some((line, column)),
             };
             Problem { file: file.to_owned(), position, path, message }
         };
-        let mut problems: Vec<Problem> = self.found.into_iter().map(place_of).collect();
+        let mut problems: Vec<Problem> = self.found.into_iter().enumerate().map(place_of).collect();
         problems.sort_by(|a, b| (a.position, &a.path).cmp(&(b.position, &b.path)));
         problems
     }

@@ -74,7 +74,9 @@ pub(crate) fn map_parts(schema: &Value, change: impl Fn(Role, &Value) -> Value) 
         let known = KEYWORDS.into_iter().find(|(name, ..)| name == keyword);
         let held = match (known, held) {
             (Some((_, Holds::One, role)), held) => change(role, held),
-            (Some((_, Holds::List, role)), Value::Array(parts)) => parts.iter().map(|part| change(role, part)).collect(),
+            (Some((_, Holds::List, role)), Value::Array(parts)) => {
+                parts.iter().map(|part| change(role, part)).collect()
+            }
             (Some((_, Holds::ByName, role)), Value::Object(parts)) => {
                 Value::Object(parts.iter().map(|(name, part)| (name.clone(), change(role, part))).collect())
             }

@@ -4,7 +4,7 @@
 //! are never repeated: a configuration holds secrets.
 
 use crate::closed_schema::named_keys;
-use crate::problem::{Spot, Step, ValuePath, suggest};
+use crate::problem::{Spot, ValuePath, suggest};
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, JsonType, PatternOptions, ValidationError, Validator};
 use serde_json::Value;
@@ -56,7 +56,7 @@ impl Shape {
         match built {
             Ok(validator) => Ok(Self { schema, validator }),
             Err(error) => {
-                let path = path_in(&schema, error.instance_path().as_str());
+                let path = ValuePath::of_pointer(&schema, error.instance_path().as_str());
                 let message = format!("cannot be used: {}", error.masked_with("the value"));
                 Err(vec![Misfit { path, spot: Spot::Value, keyword: "", message }])
             }
@@ -70,7 +70,7 @@ impl Shape {
 }
 
 fn misfits_of(error: &ValidationError<'_>, value: &Value, schema: &Value) -> Vec<Misfit> {
-    let path = path_in(value, error.instance_path().as_str());
+    let path = ValuePath::of_pointer(value, error.instance_path().as_str());
     let keyword = keyword_of(error.kind());
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected }
@@ -84,24 +84,23 @@ fn misfits_of(error: &ValidationError<'_>, value: &Value, schema: &Value) -> Vec
             };
             unknown.map(misfit).collect()
         }
-        kind => vec![Misfit { path, spot: Spot::Value, keyword, message: in_plain_words(kind, error) }],
+        kind => {
+            let example = example_beside(schema, error.schema_path().as_str());
+            let message = in_plain_words(kind, error, &example);
+            vec![Misfit { path, spot: Spot::Value, keyword, message }]
+        }
     }
 }
 
-/// The path in `value` that a JSON pointer names; `0` is a key of a mapping and an index of a list.
-fn path_in(value: &Value, pointer: &str) -> ValuePath {
-    let mut at = Some(value);
-    let mut steps = Vec::new();
-    for word in pointer.split('/').skip(1) {
-        let key = word.replace("~1", "/").replace("~0", "~");
-        let (step, next) = match (at, key.parse()) {
-            (Some(Value::Array(list)), Ok(index)) => (Step::Index(index), list.get(index)),
-            (at, _) => (Step::Key(key.clone()), at.and_then(|at| at.get(&key))),
-        };
-        steps.push(step);
-        at = next;
+/// The first of the `examples` beside the keyword at `pointer`, as words to follow what is expected.
+fn example_beside(schema: &Value, pointer: &str) -> String {
+    let parent = pointer.rsplit_once('/').and_then(|(parent, _)| schema.pointer(parent));
+    let example = parent.and_then(|parent| parent.get("examples")?.get(0));
+    match example {
+        Some(Value::String(example)) => format!(", like `{example}`"),
+        Some(example) => format!(", like `{example}`"),
+        None => String::new(),
     }
-    ValuePath(steps)
 }
 
 /// The keys that are named beside the keyword at `pointer`.
@@ -122,14 +121,14 @@ fn keyword_of(kind: &ValidationErrorKind) -> &'static str {
     }
 }
 
-fn in_plain_words(kind: &ValidationErrorKind, error: &ValidationError<'_>) -> String {
+fn in_plain_words(kind: &ValidationErrorKind, error: &ValidationError<'_>, example: &str) -> String {
     match kind {
         ValidationErrorKind::Type { kind } => {
             let expected = match kind {
                 TypeKind::Single(expected) => type_in_words(*expected).to_owned(),
                 TypeKind::Multiple(set) => set.iter().map(type_in_words).collect::<Vec<_>>().join(" or "),
             };
-            format!("found {}, expected {expected}", found(error.instance()))
+            format!("found {}, expected {expected}{example}", found(error.instance()))
         }
         ValidationErrorKind::Required { property } => {
             format!("`{}` is missing", property.as_str().unwrap_or_default())
@@ -151,8 +150,8 @@ fn in_plain_words(kind: &ValidationErrorKind, error: &ValidationError<'_>) -> St
         ValidationErrorKind::MinProperties { limit } => format!("must have at least {limit} keys"),
         ValidationErrorKind::MaxProperties { limit } => format!("must have at most {limit} keys"),
         ValidationErrorKind::UniqueItems => "must not hold an element twice".to_owned(),
-        ValidationErrorKind::Pattern { pattern } => format!("must match the pattern `{pattern}`"),
-        ValidationErrorKind::Format { format } => format!("must be of the format `{format}`"),
+        ValidationErrorKind::Pattern { pattern } => format!("must match the pattern `{pattern}`{example}"),
+        ValidationErrorKind::Format { format } => format!("must be of the format `{format}`{example}"),
         ValidationErrorKind::FalseSchema => "must not be there".to_owned(),
         ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::OneOfNotValid { .. } => {
             "fits none of the alternatives".to_owned()
