@@ -50,9 +50,7 @@ impl ServeHttp for Admin {
             "/metrics" if is_read => self.metrics(),
             "/livez" if is_read => text(StatusCode::OK, "ok\n"),
             "/readyz" if is_read => match self.lifecycle.readiness() {
-                Ok(()) => {
-                    text(StatusCode::OK, &format!("ready\n{}", status::failing_workers(&self.snapshot.load())))
-                }
+                Ok(()) => text(StatusCode::OK, &format!("ready\n{}", status::failing_workers(&self.snapshot.load()))),
                 Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {reason}\n")),
             },
             "/admin/v1/status" if is_read => {

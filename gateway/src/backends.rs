@@ -13,5 +13,5 @@ mod worker_runtime;
 pub use cluster::{Cluster, PickedEndpoint};
 pub use cluster_client::{ClusterClient, ClusterError};
 pub use local_plugin::{LocalPlugin, PluginLoadError};
-pub use worker_runtime::WorkerRuntime;
 pub use peer::{CaFileError, EndpointPeer, PeerBuilder};
+pub use worker_runtime::WorkerRuntime;

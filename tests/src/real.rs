@@ -151,7 +151,12 @@ fn announced_address(line: &str) -> Option<SocketAddr> {
     after.split(' ').next()?.parse().ok()
 }
 
-fn installed(program: &str) -> PathBuf {
+/// A program of the tests' Python environment.
+///
+/// # Panics
+/// When it is not installed.
+#[must_use]
+pub fn installed(program: &str) -> PathBuf {
     let path = repository(".venv/bin").join(program);
     assert!(path.exists(), "{} is missing; run `make venv`", path.display());
     path

@@ -6,7 +6,7 @@ use crate::config::{Backend, Endpoint, NetworkKind};
 use crate::telemetry::{BackendKind, UpstreamMetrics};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use framex_plugin_worker::WorkerSet;
+use framex_plugin_worker::{WorkerAddress, WorkerSet};
 use http::HeaderValue;
 use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
 use pingora_load_balancing::discovery::ServiceDiscovery;
@@ -90,6 +90,10 @@ impl Cluster {
         let key_field = key_field(&config.kind);
         let config = config.clone();
         let cluster = Self { config, metrics, key_field, fingerprint, builder, endpoints, balancer, workers };
+        // Workers that are ready already get requests from the first moment on.
+        if let Some(workers) = &cluster.workers {
+            cluster.set_worker_endpoints(&workers.addresses().borrow());
+        }
         // `Membership` never waits, so the first update is done when it returns.
         let _ = futures_util::FutureExt::now_or_never(cluster.balancer.update());
         cluster
@@ -101,19 +105,24 @@ impl Cluster {
         self.workers.as_ref()
     }
 
+    fn set_worker_endpoints(&self, ready: &[WorkerAddress]) {
+        let peers = ready.iter().filter_map(|address| {
+            let peer = self.builder.build_worker(address);
+            peer.inspect_err(|error| tracing::error!(%error, "a worker's socket cannot be used")).ok().map(Arc::new)
+        });
+        self.endpoints.store(Arc::new(peers.collect()));
+    }
+
     /// Takes over the addresses of the workers that are ready.
     async fn follow_workers(cluster: &Weak<Self>) {
-        let Some(mut addresses) = cluster.upgrade().and_then(|cluster| Some(cluster.workers.as_ref()?.addresses())) else {
+        let Some(mut addresses) = cluster.upgrade().and_then(|cluster| Some(cluster.workers.as_ref()?.addresses()))
+        else {
             return;
         };
         loop {
             let ready = addresses.borrow_and_update().clone();
             let Some(cluster) = cluster.upgrade() else { return };
-            let peers = ready.iter().filter_map(|address| {
-                let peer = cluster.builder.build_worker(address);
-                peer.inspect_err(|error| tracing::error!(%error, "a worker's socket cannot be used")).ok().map(Arc::new)
-            });
-            cluster.endpoints.store(Arc::new(peers.collect()));
+            cluster.set_worker_endpoints(&ready);
             if let Err(error) = cluster.balancer.update().await {
                 tracing::error!(cluster = %cluster.config.name, %error, "cannot take over the workers that are ready");
             }
@@ -224,14 +233,18 @@ impl Cluster {
                 Some(Ok(addresses)) => Ok(addresses),
                 Some(Err(error)) => {
                     let known = self.builder.build(endpoint, SocketAddr::from(([0, 0, 0, 0], 0))).label;
-                    let kept: Vec<SocketAddr> =
-                        old.iter().filter(|peer| peer.label == known).filter_map(|peer| peer.address.as_inet().copied()).collect();
+                    let kept: Vec<SocketAddr> = old
+                        .iter()
+                        .filter(|peer| peer.label == known)
+                        .filter_map(|peer| peer.address.as_inet().copied())
+                        .collect();
                     if kept.is_empty() { Err(error) } else { Ok(kept) }
                 }
                 None => Ok(Vec::new()),
             }
         });
-        let addresses = |peers: &[PickedEndpoint]| peers.iter().map(|peer| peer.address.clone()).collect::<BTreeSet<_>>();
+        let addresses =
+            |peers: &[PickedEndpoint]| peers.iter().map(|peer| peer.address.clone()).collect::<BTreeSet<_>>();
         if addresses(&old) == addresses(&resolved) {
             return;
         }

@@ -20,7 +20,8 @@ impl WorkerRuntime {
     /// # Errors
     /// When there are no more threads.
     pub fn start() -> std::io::Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("framex-worker").enable_all().build()?;
+        let runtime =
+            Builder::new_multi_thread().worker_threads(1).thread_name("framex-worker").enable_all().build()?;
         let sockets = std::env::temp_dir().join(format!("framex-gateway-{}", std::process::id()));
         Ok(Self { runtime, sockets })
     }

@@ -2,8 +2,8 @@
 
 use super::problem::{ProblemList, ValuePath};
 use super::secret::Secret;
-use super::worker::Worker;
 use super::units::Span;
+use super::worker::Worker;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};

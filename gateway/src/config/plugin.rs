@@ -204,7 +204,8 @@ fn validate_reuse(reuse: Option<RawReuse>, path: &ValuePath, problems: &mut Prob
 
 impl RawPluginLimits {
     fn is_empty(&self) -> bool {
-        let Self { memory, cpu, timeout, concurrency, queue, response_body, outgoing_calls, table_elements, log } = self;
+        let Self { memory, cpu, timeout, concurrency, queue, response_body, outgoing_calls, table_elements, log } =
+            self;
         memory.is_none()
             && cpu.is_none()
             && timeout.is_none()

@@ -89,18 +89,7 @@ pub struct Worker {
 
 impl RawWorker {
     pub(super) fn validate(self, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Worker {
-        let Self {
-            command,
-            directory,
-            environment,
-            listen,
-            ready,
-            replicas,
-            stop_grace,
-            memory,
-            cpus,
-            silence,
-        } = self;
+        let Self { command, directory, environment, listen, ready, replicas, stop_grace, memory, cpus, silence } = self;
         if command.first().is_none_or(String::is_empty) {
             problems.report(path.key("command"), "names no program; write `[program, argument, …]`");
         }

@@ -18,3 +18,4 @@ mod slow_clients;
 mod smuggling;
 mod streaming;
 mod upstream_failures;
+mod workers;
