@@ -41,6 +41,7 @@ packages:
 	need $(PYTHON) $(PYTHON) --version
 	need $(PYTHON)-venv $(PYTHON) -c 'import ensurepip, venv'
 	need curl curl --version
+	need openssl openssl version
 	[ $${#missing[@]} = 0 ] && exit 0
 	echo "Installing $${missing[*]}"
 	command -v apt-get >/dev/null || { echo "There is no apt-get here; please install them yourself." >&2; exit 1; }

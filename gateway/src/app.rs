@@ -61,7 +61,6 @@ pub fn component_host(gateway: &Gateway, outgoing: Arc<dyn Outgoing>) -> anyhow:
         wasi_03: gateway.components.wasi_03,
         cache_directory: gateway.components.cache_directory.clone(),
         outgoing,
-        ..defaults
     };
     Ok(ComponentHost::start(settings)?)
 }

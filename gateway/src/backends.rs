@@ -12,6 +12,6 @@ mod worker_runtime;
 
 pub use cluster::{Cluster, PickedEndpoint};
 pub use cluster_client::{ClusterClient, ClusterError};
-pub use local_plugin::{LocalPlugin, PluginLoadError};
+pub use local_plugin::{LocalPlugin, PluginCode};
 pub use peer::{CaFileError, EndpointPeer, PeerBuilder};
 pub use worker_runtime::WorkerRuntime;

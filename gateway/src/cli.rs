@@ -4,6 +4,7 @@ mod check;
 mod explain;
 mod health;
 mod output;
+mod plugin;
 mod routes;
 mod schema;
 mod token;
@@ -68,6 +69,11 @@ enum Command {
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
     },
+    /// Pack, sign, verify and inspect plugins.
+    Plugin {
+        #[command(subcommand)]
+        command: plugin::PluginCommand,
+    },
     /// Ask a running gateway whether it is ready; exit code 1 if it is not.
     Health {
         /// Address of its admin listener.
@@ -88,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Explain { config, request } => explain::explain(&config.config, &request),
         Command::Token { config, token } => token::token(&config.config, &token),
         Command::Schema { folder } => schema::write(&folder),
+        Command::Plugin { command } => plugin::plugin(&command),
         Command::Health { admin } => health::health(&admin),
     };
     result.unwrap_or_else(|error| {

@@ -5,6 +5,7 @@
 
 mod certificate;
 mod compile;
+mod packages;
 mod part;
 mod route;
 mod startup_files;

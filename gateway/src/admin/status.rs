@@ -44,6 +44,8 @@ struct Replica {
 #[derive(Debug, Serialize)]
 struct Plugin {
     component: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
     digest: String,
     calls: u64,
     running: u64,
@@ -114,7 +116,8 @@ fn namespace(part: &NamespacePart, state: &'static str) -> Namespace {
             .map(|(name, plugin)| {
                 let stats = plugin.component.stats();
                 let plugin = Plugin {
-                    component: plugin.config.component.display().to_string(),
+                    component: plugin.origin.display().to_string(),
+                    version: plugin.version.clone(),
                     digest: plugin.short_digest(),
                     calls: stats.calls,
                     running: stats.in_flight,

@@ -9,7 +9,7 @@ use crate::telemetry::PluginMetrics;
 use framex_plugin_host::CallErrorKind;
 use framex_plugin_host::component::{Component, ComponentHost, ComponentLimits, ComponentStats, LoadError};
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A plugin that can be called.
@@ -23,6 +23,10 @@ pub struct LocalPlugin {
     pub identity: Arc<PluginIdentity>,
     /// The name it is told it was called by.
     pub authority: Box<str>,
+    /// Where its component came from.
+    pub origin: PathBuf,
+    /// Its version, if its package says one.
+    pub version: Option<String>,
     requires: RouteTable,
     digest: [u8; 32],
     metrics: PluginMetrics,
@@ -36,43 +40,56 @@ struct Told {
     ok: u64,
 }
 
-/// A plugin cannot be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum PluginLoadError {
-    /// The file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is no component that can run here.
-    #[error("{}: {source}", path.display())]
-    Load {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: LoadError,
-    },
+/// The code of a plugin, read from a file or a package.
+#[derive(Debug)]
+pub struct PluginCode {
+    /// The component.
+    pub wasm: Vec<u8>,
+    /// Where it came from, for messages.
+    pub origin: PathBuf,
+    /// Its environment, its configuration included.
+    pub environment: Vec<(String, String)>,
+    /// Its version, if a package says one.
+    pub version: Option<String>,
+}
+
+impl PluginCode {
+    /// A component by itself.
+    #[must_use]
+    pub fn of_file(path: &Path, wasm: Vec<u8>) -> Self {
+        Self { wasm, origin: path.to_owned(), environment: Vec::new(), version: None }
+    }
+
+    /// What tells two versions apart: the component and everything it is told.
+    fn digest(&self) -> [u8; 32] {
+        if self.environment.is_empty() {
+            // What people get from `sha256sum`.
+            return Sha256::digest(&self.wasm).into();
+        }
+        let mut digest = Sha256::new();
+        digest.update(Sha256::digest(&self.wasm));
+        for (name, value) in &self.environment {
+            digest.update(format!("{name}={value}\0"));
+        }
+        digest.finalize().into()
+    }
 }
 
 impl LocalPlugin {
-    /// Reads, compiles and tries the component (blocking); takes `previous` over when nothing about it changed.
+    /// Compiles and tries the component (blocking); takes `previous` over when nothing about it changed.
     ///
     /// # Errors
-    /// When the file cannot be read or is no component that can run here.
+    /// When it is no component that can run here.
     pub fn load(
         namespace: &str,
         config: &config::Plugin,
+        code: &PluginCode,
         host: &ComponentHost,
         metrics: PluginMetrics,
         requires: RouteTable,
         previous: Option<&Arc<Self>>,
-    ) -> Result<Arc<Self>, PluginLoadError> {
-        let path = || config.component.clone();
-        let wasm = std::fs::read(&config.component).map_err(|source| PluginLoadError::Read { path: path(), source })?;
-        let digest: [u8; 32] = Sha256::digest(&wasm).into();
+    ) -> Result<Arc<Self>, LoadError> {
+        let digest = code.digest();
         if let Some(previous) = previous.filter(|previous| previous.digest == digest && previous.config == *config) {
             return Ok(previous.clone());
         }
@@ -90,14 +107,15 @@ impl LocalPlugin {
             idle: config.reuse.idle,
         };
         let name = format!("{namespace}/{}", config.name);
-        let component =
-            host.load(&name, &wasm, &limits).map_err(|source| PluginLoadError::Load { path: path(), source })?;
+        let component = host.load_with(&name, &code.wasm, &limits, &code.environment)?;
         let identity = PluginIdentity { namespace: namespace.to_owned(), field: field_value(&name), name };
         Ok(Arc::new(Self {
             config: config.clone(),
             component,
             identity: Arc::new(identity),
             authority: format!("{}.{namespace}.framex.internal", config.name).into(),
+            origin: code.origin.clone(),
+            version: code.version.clone(),
             requires,
             digest,
             metrics,

@@ -267,7 +267,8 @@ impl RawBackend {
 
 impl Backend {
     /// The backend in front of a worker.
-    pub(super) fn of_worker(name: &str, worker: Worker) -> Self {
+    #[must_use]
+    pub fn of_worker(name: &str, worker: Worker) -> Self {
         Self {
             name: name.to_owned(),
             endpoints: Vec::new(),

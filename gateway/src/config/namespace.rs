@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One team's part of the configuration of FrameX Gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -30,6 +30,10 @@ pub(super) struct RawNamespace {
     /// Plugins, by name: components in the gateway's process, and workers, which are processes of their own.
     #[serde(default)]
     plugins: BTreeMap<String, RawPlugin>,
+    /// Publishers and their public keys (PEM files, Ed25519; relative to this file). When there is one, every plugin in the
+    /// process must come in a package that one of them has signed.
+    #[serde(default)]
+    publishers: BTreeMap<String, PathBuf>,
     /// Backends on the network, by name. Plugins and backends share their names.
     #[serde(default)]
     backends: BTreeMap<String, RawBackend>,
@@ -49,6 +53,8 @@ pub struct Namespace {
     pub limits: TrafficLimits,
     /// Plugins, in the order of their names.
     pub plugins: Vec<Plugin>,
+    /// Who must have signed the packages of the plugins, with the files of their public keys.
+    pub publishers: Vec<(String, PathBuf)>,
     /// Network backends, in the order of their names, then workers.
     pub backends: Vec<Backend>,
     /// Routes, in the order of the file.
@@ -73,7 +79,7 @@ impl RawNamespace {
         platform: Platform<'_>,
         problems: &mut ProblemList,
     ) -> Namespace {
-        let Self { namespace: Needed(namespace), access, limits, plugins, backends, routes } = self;
+        let Self { namespace: Needed(namespace), access, limits, plugins, publishers, backends, routes } = self;
         let root = ValuePath::default();
         match namespace {
             None => problems.report_missing(&root, "namespace"),
@@ -112,6 +118,7 @@ impl RawNamespace {
             invoke: access.validate(&root.key("access"), platform.issuers, problems),
             limits: limits.validate(&root.key("limits"), problems),
             plugins: components,
+            publishers: publishers.into_iter().map(|(name, file)| (name, base.join(file))).collect(),
             backends: backends
                 .into_iter()
                 .map(|(name, raw)| raw.validate(&name, &root.key("backends").key(name.clone()), base, problems))

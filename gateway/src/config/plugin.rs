@@ -6,16 +6,28 @@ use super::units::{ByteSize, Span};
 use super::worker::RawWorker;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A plugin of the namespace.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(
+    deny_unknown_fields,
+    extend("oneOf" = [{ "required": ["component"] }, { "required": ["package"] }, { "required": ["worker"] }])
+)]
 pub(super) struct RawPlugin {
     /// A WebAssembly component that exports `wasi:http/incoming-handler` 0.2, or `wasi:http/handler` 0.3 where
-    /// `components.wasi_03` allows it; relative to this file. Either this or `worker` is needed.
+    /// `components.wasi_03` allows it; relative to this file. Either this, `package` or `worker` is needed.
     component: Option<PathBuf>,
+    /// A plugin's package: a folder with `plugin.yaml`, or a file made by `plugin pack`; relative to this file. Limits that
+    /// stand here come before those that the package asks for.
+    package: Option<PathBuf>,
+    /// What the package is told, checked against its own schema. An unknown key is an error.
+    configuration: Option<serde_json::Value>,
+    /// Variables of the plugin's environment; only those that the package's `permissions` name.
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
     /// A process of its own, for native Python and everything that cannot be a component. The other settings of a plugin are for
     /// components; a worker has its own.
     worker: Option<RawWorker>,
@@ -87,10 +99,16 @@ pub(super) struct RawPluginLimits {
 pub struct Plugin {
     /// Its name in the namespace.
     pub name: String,
-    /// The component file.
+    /// The component file; empty for a package.
     pub component: PathBuf,
+    /// Its package, instead of a component file.
+    pub package: Option<PackageSource>,
     /// How often an instance is used.
     pub reuse: PluginReuse,
+    /// Whether that was said, or is only the default.
+    pub reuse_is_given: bool,
+    /// The limits that were said.
+    pub given: GivenLimits,
     /// What it may call.
     pub requires: Vec<Requirement>,
     /// What one call may cost.
@@ -105,6 +123,20 @@ pub struct Requirement {
     /// Method names, as written; none for every method.
     pub methods: Vec<String>,
 }
+
+/// A plugin's package, and what it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageSource {
+    /// Folder or file.
+    pub path: PathBuf,
+    /// Its configuration, not checked yet.
+    pub configuration: serde_json::Value,
+    /// Variables of its environment.
+    pub environment: Vec<(String, String)>,
+}
+
+/// The limits that an operator said; what is missing is the package's to say, or the default.
+pub type GivenLimits = framex_plugin_package::Limits;
 
 /// How often an instance of a plugin is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,10 +191,13 @@ impl RawPlugin {
     }
 
     pub(super) fn validate(self, name: &str, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> PluginKind {
-        let Self { component, worker, reuse, requires, limits } = self;
+        let Self { component, package, configuration, environment, worker, reuse, requires, limits } = self;
         if let Some(worker) = worker {
             let for_components = [
                 ("component", component.is_some()),
+                ("package", package.is_some()),
+                ("configuration", configuration.is_some()),
+                ("environment", !environment.is_empty()),
                 ("reuse", reuse.is_some()),
                 ("requires", !requires.is_empty()),
                 ("limits", !limits.is_empty()),
@@ -174,13 +209,39 @@ impl RawPlugin {
             }
             return PluginKind::Worker(Backend::of_worker(name, worker.validate(&path.key("worker"), base, problems)));
         }
-        if component.is_none() {
-            problems.report(path.clone(), "is neither a `component` nor a `worker`");
+        match (&component, &package) {
+            (None, None) => {
+                problems.report_absence(&path.key("component"), "a `component`, a `package` or a `worker` is needed");
+            }
+            (Some(_), Some(_)) => {
+                problems.report(path.key("component"), "stands beside a `package`; leave out one of the two")
+            }
+            (Some(_), None) => {
+                for (key, is_there) in
+                    [("configuration", configuration.is_some()), ("environment", !environment.is_empty())]
+                {
+                    if is_there {
+                        problems.report(path.key(key), "is for a `package`, which says what it takes");
+                    }
+                }
+            }
+            (None, Some(_)) if !requires.is_empty() => {
+                problems.report(path.key("requires"), "is said by the package itself");
+            }
+            (None, Some(_)) => {}
         }
+        let package = package.map(|path| PackageSource {
+            path: base.join(path),
+            configuration: configuration.unwrap_or(serde_json::Value::Null),
+            environment: environment.into_iter().collect(),
+        });
         PluginKind::Component(Plugin {
             name: name.to_owned(),
-            component: base.join(component.unwrap_or_default()),
-            reuse: validate_reuse(reuse, &path.key("reuse"), problems),
+            component: component.map(|file| base.join(file)).unwrap_or_default(),
+            package,
+            reuse_is_given: reuse.is_some(),
+            given: limits.given(),
+            reuse: validate_reuse(reuse.as_ref(), &path.key("reuse"), problems),
             requires: requires
                 .into_iter()
                 .map(|RawRequirement { path, methods }| Requirement { path, methods })
@@ -190,8 +251,8 @@ impl RawPlugin {
     }
 }
 
-fn validate_reuse(reuse: Option<RawReuse>, path: &ValuePath, problems: &mut ProblemList) -> PluginReuse {
-    let Some(RawReuse { calls, idle }) = reuse else { return PluginReuse { calls: 1, idle: DEFAULT_IDLE } };
+fn validate_reuse(reuse: Option<&RawReuse>, path: &ValuePath, problems: &mut ProblemList) -> PluginReuse {
+    let Some(&RawReuse { calls, idle }) = reuse else { return PluginReuse { calls: 1, idle: DEFAULT_IDLE } };
     if calls == 0 {
         problems.report(path.key("calls"), "an instance serves at least 1 call");
     }
@@ -202,35 +263,47 @@ fn validate_reuse(reuse: Option<RawReuse>, path: &ValuePath, problems: &mut Prob
     PluginReuse { calls, idle }
 }
 
+impl PluginLimits {
+    /// The limits where an operator said `given` and a package asks for `asked`.
+    #[must_use]
+    pub fn of(given: &GivenLimits, asked: &GivenLimits) -> Self {
+        Self {
+            memory: given.memory.or(asked.memory).unwrap_or(64 << 20),
+            cpu: given.cpu.or(asked.cpu).unwrap_or(Duration::from_secs(1)),
+            timeout: given.timeout.or(asked.timeout).unwrap_or(Duration::from_secs(30)),
+            concurrency: given.concurrency.or(asked.concurrency).unwrap_or(64),
+            queue: given.queue.or(asked.queue).unwrap_or(64),
+            response_body: given.response_body.or(asked.response_body).unwrap_or(256 << 20),
+            outgoing_calls: given.outgoing_calls.or(asked.outgoing_calls).unwrap_or(64),
+            table_elements: given.table_elements.or(asked.table_elements).unwrap_or(MOST_TABLE_ELEMENTS),
+            log: given.log.or(asked.log).unwrap_or(64 << 10),
+        }
+    }
+}
+
 impl RawPluginLimits {
-    fn is_empty(&self) -> bool {
+    fn given(&self) -> GivenLimits {
         let Self { memory, cpu, timeout, concurrency, queue, response_body, outgoing_calls, table_elements, log } =
             self;
-        memory.is_none()
-            && cpu.is_none()
-            && timeout.is_none()
-            && concurrency.is_none()
-            && queue.is_none()
-            && response_body.is_none()
-            && outgoing_calls.is_none()
-            && table_elements.is_none()
-            && log.is_none()
+        GivenLimits {
+            memory: memory.map(|size| size.0),
+            cpu: cpu.map(|span| span.0),
+            timeout: timeout.map(|span| span.0),
+            concurrency: *concurrency,
+            queue: *queue,
+            response_body: response_body.map(|size| size.0),
+            table_elements: *table_elements,
+            outgoing_calls: *outgoing_calls,
+            log: log.map(|size| size.0),
+        }
     }
 
-    fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> PluginLimits {
-        let Self { memory, cpu, timeout, concurrency, queue, response_body, outgoing_calls, table_elements, log } =
-            self;
-        let limits = PluginLimits {
-            memory: memory.map_or(64 << 20, |size| size.0),
-            cpu: cpu.map_or(Duration::from_secs(1), |span| span.0),
-            timeout: timeout.map_or(Duration::from_secs(30), |span| span.0),
-            concurrency: concurrency.unwrap_or(64),
-            queue: queue.unwrap_or(64),
-            response_body: response_body.map_or(256 << 20, |size| size.0),
-            outgoing_calls: outgoing_calls.unwrap_or(64),
-            table_elements: table_elements.unwrap_or(MOST_TABLE_ELEMENTS),
-            log: log.map_or(64 << 10, |size| size.0),
-        };
+    fn is_empty(&self) -> bool {
+        self.given() == GivenLimits::default()
+    }
+
+    fn validate(&self, path: &ValuePath, problems: &mut ProblemList) -> PluginLimits {
+        let limits = PluginLimits::of(&self.given(), &GivenLimits::default());
         if !(1 << 20..=4 << 30).contains(&limits.memory) {
             problems
                 .report(path.key("memory"), "must be between 1MiB and 4GiB, the most a 32-bit component can address");

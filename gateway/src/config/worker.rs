@@ -87,6 +87,13 @@ pub struct Worker {
     pub silence: Duration,
 }
 
+impl Worker {
+    /// How long a process may take to end when nothing is said.
+    pub const STOP_GRACE: Duration = Duration::from_secs(10);
+    /// The longest silence when nothing is said.
+    pub const SILENCE: Duration = Duration::from_secs(60);
+}
+
 impl RawWorker {
     pub(super) fn validate(self, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Worker {
         let Self { command, directory, environment, listen, ready, replicas, stop_grace, memory, cpus, silence } = self;
@@ -119,8 +126,7 @@ impl RawWorker {
         if memory.is_some_and(|memory| memory.0 < 1 << 20) {
             problems.report(path.key("memory"), "must be at least 1MiB");
         }
-        let seconds = |span: Option<Span>, default: u64| span.map_or(Duration::from_secs(default), |span| span.0);
-        let silence = seconds(silence, 60);
+        let silence = silence.map_or(Worker::SILENCE, |span| span.0);
         if silence.is_zero() {
             problems.report(path.key("silence"), "0 would end every answer; the least is 1ms");
         }
@@ -130,9 +136,9 @@ impl RawWorker {
             environment: environment.into_iter().collect(),
             on_port,
             ready_path,
-            ready_timeout: seconds(timeout, 30),
+            ready_timeout: timeout.map_or(Duration::from_secs(30), |span| span.0),
             replicas,
-            stop_grace: seconds(stop_grace, 10),
+            stop_grace: stop_grace.map_or(Worker::STOP_GRACE, |span| span.0),
             memory: memory.map(|memory| memory.0),
             cpu_millis: cpus.map(|cpus| (cpus * 1000.0) as u32),
             silence,

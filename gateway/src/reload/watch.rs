@@ -86,7 +86,12 @@ impl Interest {
             }
         }
         for part in snapshot.namespaces.values() {
-            files.extend(part.config.plugins.iter().map(|plugin| absolute(&plugin.component)));
+            files.extend(part.plugins.values().map(|plugin| absolute(&plugin.origin)));
+            files.extend(part.config.plugins.iter().map(|plugin| match &plugin.package {
+                None => absolute(&plugin.component),
+                Some(package) if package.path.is_dir() => absolute(&package.path.join("plugin.yaml")),
+                Some(package) => absolute(&package.path),
+            }));
             files
                 .extend(part.config.backends.iter().filter_map(|backend| backend.tls.ca_file.as_deref()).map(absolute));
         }

@@ -1,8 +1,9 @@
 //! One namespace, compiled.
 
+use super::packages;
 use super::route::{Route, Target, Traffic};
 use crate::access::{AccessRule, ClaimRule};
-use crate::backends::{Cluster, LocalPlugin, PeerBuilder, WorkerRuntime};
+use crate::backends::{Cluster, LocalPlugin, PeerBuilder, PluginCode, WorkerRuntime};
 use crate::config::{self, Grant, Namespace, ProblemList, Test, ValuePath};
 use crate::request::field::field_value;
 use crate::rewrite::RouteRewrite;
@@ -12,6 +13,7 @@ use crate::router::{
 use crate::telemetry::Metrics;
 use framex_plugin_host::component::ComponentHost;
 use framex_plugin_worker::WorkerSet;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -43,7 +45,7 @@ pub(super) struct Workshop<'a> {
 /// What is left of a namespace in which no problem was found.
 pub(super) struct Checked<'a> {
     matches: Vec<RouteMatch>,
-    builders: Vec<(&'a config::Backend, PeerBuilder)>,
+    builders: Vec<(Cow<'a, config::Backend>, PeerBuilder)>,
     plugins: BTreeMap<String, Arc<LocalPlugin>>,
 }
 
@@ -70,7 +72,11 @@ impl NamespacePart {
             .iter()
             .map(|route| {
                 let target = match &route.target {
-                    config::Target::Plugin(name) => Target::Plugin(plugins.get(name)?.clone()),
+                    // A package may turn out to be a worker.
+                    config::Target::Plugin(name) => match plugins.get(name) {
+                        Some(plugin) => Target::Plugin(plugin.clone()),
+                        None => Target::Cluster(clusters.get(name)?.clone()),
+                    },
                     config::Target::Backend(name) => Target::Cluster(clusters.get(name)?.clone()),
                 };
                 let old = old_routes.get(route.name.as_str());
@@ -109,8 +115,9 @@ impl NamespacePart {
     ) -> Option<Checked<'a>> {
         let matches = compile_matches(&config.routes, problems);
         report_conflicts(&matches, problems);
-        let builders = prepare_clusters(config, problems);
-        let plugins = compile_plugins(config, previous, workshop, problems);
+        let code = packages::read(config, problems);
+        let builders = prepare_clusters(config, code.workers, problems);
+        let plugins = compile_plugins(config, &code.components, previous, workshop, problems);
         if !problems.is_empty() {
             return None;
         }
@@ -243,10 +250,14 @@ fn report_conflicts(matches: &[Option<RouteMatch>], problems: &mut ProblemList) 
     }
 }
 
-fn prepare_clusters<'a>(config: &'a Namespace, problems: &mut ProblemList) -> Vec<(&'a config::Backend, PeerBuilder)> {
-    let mut builders = Vec::with_capacity(config.backends.len());
-    for backend in &config.backends {
-        match PeerBuilder::new(&config.name, backend) {
+fn prepare_clusters<'a>(
+    config: &'a Namespace,
+    workers: Vec<config::Backend>,
+    problems: &mut ProblemList,
+) -> Vec<(Cow<'a, config::Backend>, PeerBuilder)> {
+    let mut builders = Vec::with_capacity(config.backends.len() + workers.len());
+    for backend in config.backends.iter().map(Cow::Borrowed).chain(workers.into_iter().map(Cow::Owned)) {
+        match PeerBuilder::new(&config.name, &backend) {
             Ok(builder) => builders.push((backend, builder)),
             Err(error) => {
                 let path = ValuePath::default().key("backends").key(backend.name.clone());
@@ -260,7 +271,7 @@ fn prepare_clusters<'a>(config: &'a Namespace, problems: &mut ProblemList) -> Ve
 /// Names are looked up only for a configuration that is right in all else: lookups can be slow.
 fn compile_clusters(
     config: &Namespace,
-    builders: Vec<(&config::Backend, PeerBuilder)>,
+    builders: Vec<(Cow<'_, config::Backend>, PeerBuilder)>,
     previous: Option<&Arc<NamespacePart>>,
     workshop: &Workshop<'_>,
     problems: &mut ProblemList,
@@ -268,6 +279,7 @@ fn compile_clusters(
     let mut clusters = BTreeMap::new();
     for (backend, builder) in builders {
         let old = previous.and_then(|part| part.clusters.get(&backend.name));
+        let backend = &*backend;
         let cluster = match old.filter(|old| old.is_same(backend, &builder)) {
             Some(old) => old.clone(),
             None => {
@@ -336,12 +348,13 @@ fn compile_requirements(
 
 fn compile_plugins(
     config: &Namespace,
+    components: &[(config::Plugin, PluginCode)],
     previous: Option<&Arc<NamespacePart>>,
     workshop: &Workshop<'_>,
     problems: &mut ProblemList,
 ) -> BTreeMap<String, Arc<LocalPlugin>> {
     let mut plugins = BTreeMap::new();
-    for plugin in &config.plugins {
+    for (plugin, code) in components {
         let path = ValuePath::default().key("plugins").key(plugin.name.clone());
         if plugin.limits.memory > workshop.largest_memory {
             let path = path.key("limits").key("memory");
@@ -357,11 +370,14 @@ fn compile_plugins(
         let Some(requires) = compile_requirements(&plugin.requires, &path.key("requires"), problems) else { continue };
         let old = previous.and_then(|part| part.plugins.get(&plugin.name));
         let metrics = workshop.metrics.plugin(&config.name, &plugin.name);
-        match LocalPlugin::load(&config.name, plugin, workshop.host, metrics, requires, old) {
+        match LocalPlugin::load(&config.name, plugin, code, workshop.host, metrics, requires, old) {
             Ok(loaded) => {
                 plugins.insert(plugin.name.clone(), loaded);
             }
-            Err(error) => problems.report(path.key("component"), error.to_string()),
+            Err(error) => {
+                let key = if plugin.package.is_some() { "package" } else { "component" };
+                problems.report(path.key(key), format!("{}: {error}", code.origin.display()));
+            }
         }
     }
     plugins

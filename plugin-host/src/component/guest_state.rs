@@ -40,10 +40,21 @@ pub(super) struct GuestState {
 }
 
 impl GuestState {
-    /// A guest sees no environment, files, sockets or arguments; it may tell the time, get random numbers, and log.
-    pub(super) fn new(plugin: &Arc<str>, hooks: HttpHooks, memory: MemoryLimiter) -> Self {
+    /// A guest sees the environment it was given, and no files, sockets or arguments; it may tell the time, get random
+    /// numbers, and log.
+    pub(super) fn new(
+        plugin: &Arc<str>,
+        environment: &[(String, String)],
+        hooks: HttpHooks,
+        memory: MemoryLimiter,
+    ) -> Self {
         let (stdout, stderr, log) = GuestOutput::pair(plugin);
-        let wasi = WasiCtx::builder().stdout(stdout).stderr(stderr).max_random_size(MAX_RANDOM_BYTES).build();
+        let wasi = WasiCtx::builder()
+            .envs(environment)
+            .stdout(stdout)
+            .stderr(stderr)
+            .max_random_size(MAX_RANDOM_BYTES)
+            .build();
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(MAX_FIELD_BYTES);
         let mut resources = ResourceTable::new();

@@ -70,6 +70,7 @@ pub(super) fn load(
     name: &str,
     wasm: &[u8],
     limits: ComponentLimits,
+    environment: &[(String, String)],
 ) -> Result<Arc<Loaded>, LoadError> {
     check_header(wasm)?;
     let compiled = workshop
@@ -90,7 +91,7 @@ pub(super) fn load(
         LoadError::NoHttpExport
     })?;
     let warm = Arc::clone(&shared.warm);
-    let loaded = Arc::new(Loaded::new(name, proxy, limits, shared));
+    let loaded = Arc::new(Loaded::new(name, proxy, limits, environment, shared));
     try_out(&loaded).map_err(LoadError::TryOut)?;
     if loaded.limits.reuse > 1 {
         warm.add(Arc::downgrade(&loaded));

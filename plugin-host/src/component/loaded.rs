@@ -35,6 +35,7 @@ pub(super) struct Loaded {
     pub(super) name: Arc<str>,
     pub(super) proxy: ProxyPre<GuestState>,
     pub(super) limits: ComponentLimits,
+    environment: Box<[(String, String)]>,
     pub(super) counters: Arc<Counters>,
     pub(super) shared: Shared,
     /// Instances that wait for their next call.
@@ -51,10 +52,17 @@ pub(super) struct Admission {
 }
 
 impl Loaded {
-    pub(super) fn new(name: &str, proxy: ProxyPre<GuestState>, limits: ComponentLimits, shared: Shared) -> Self {
+    pub(super) fn new(
+        name: &str,
+        proxy: ProxyPre<GuestState>,
+        limits: ComponentLimits,
+        environment: &[(String, String)],
+        shared: Shared,
+    ) -> Self {
         Self {
             name: name.into(),
             proxy,
+            environment: environment.into(),
             warm: WarmInstances::default(),
             calls: Arc::new(Semaphore::new(limits.concurrency)),
             queue: Semaphore::new(limits.queue),
@@ -98,7 +106,7 @@ impl Loaded {
     pub(super) fn new_store(&self) -> Store<GuestState> {
         let memory = MemoryLimiter::new(&self.limits, Arc::clone(&self.counters));
         let hooks = HttpHooks::new(Arc::clone(&self.shared.outgoing));
-        GuestState::new(&self.name, hooks, memory).into_store(&self.shared.engine)
+        GuestState::new(&self.name, &self.environment, hooks, memory).into_store(&self.shared.engine)
     }
 
     /// Finds out why guest code failed. `otherwise` makes the error when it was no limit.

@@ -10,6 +10,7 @@ mod framex;
 mod grants;
 mod http_backend;
 mod observability;
+mod packages;
 mod plugin_calls;
 mod rejections;
 mod reload;

@@ -140,7 +140,6 @@ async fn a_new_version_takes_over_without_a_failed_request() {
         task.await.expect("no panic");
     }
     let (sent, failed) = (sent.load(Ordering::Relaxed), failed.load(Ordering::Relaxed));
-    println!("{sent} requests, {failed} failed");
     assert!(sent > 20 && failed == 0, "{failed} of {sent} failed");
     let last = processes.pop().expect("versions");
     eventually("the old ones are gone", async || processes.iter().all(|process| !lives(process)).then_some(())).await;

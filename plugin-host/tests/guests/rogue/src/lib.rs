@@ -45,6 +45,7 @@ impl Guest for Rogue {
             "/fetch" => fetch(response, query.number("n", 1)),
             "/call" => call(response, query.text("authority"), query.text("path")),
             "/count" => count(response),
+            "/environment" => environment(response),
             "/leak" => leak(response),
             "/log" => log(response, query.number("lines", 3), query.number("length", 10)),
             "/status" => status(response, query.number("code", 204)),
@@ -249,6 +250,13 @@ fn trailers(outparam: ResponseOutparam) {
 fn count(outparam: ResponseOutparam) {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     text(outparam, &format!("call {}\n", CALLS.fetch_add(1, Ordering::Relaxed) + 1));
+}
+
+/// Shows its environment.
+fn environment(outparam: ResponseOutparam) {
+    let content: String =
+        wasip2::cli::environment::get_environment().iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    text(outparam, &content);
 }
 
 /// Answers, and keeps its body open without ever closing it.

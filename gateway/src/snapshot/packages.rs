@@ -1,0 +1,187 @@
+//! From the plugins of a namespace file to code that can be loaded: components by themselves, and packages, opened, verified
+//! and configured.
+
+use crate::backends::PluginCode;
+use crate::config::{self, Namespace, PluginLimits, PluginReuse, ProblemList, Requirement, ValuePath};
+use framex_plugin_package::{Listen, Manifest, Package, PublisherKeys, Runtime};
+use std::path::{Path, PathBuf};
+
+/// How a plugin is told its configuration: as JSON in this variable of its environment.
+const CONFIGURATION: &str = "FRAMEX_PLUGIN_CONFIG";
+/// The digest of the package, which a worker can show and which makes a changed package a new worker.
+const DIGEST: &str = "FRAMEX_PLUGIN_DIGEST";
+
+/// What the plugins of a namespace turned out to be.
+#[derive(Debug, Default)]
+pub(super) struct Plugins {
+    /// Components, as the configuration and their packages say together.
+    pub(super) components: Vec<(config::Plugin, PluginCode)>,
+    /// Workers from packages.
+    pub(super) workers: Vec<config::Backend>,
+}
+
+/// Reads the plugins of a namespace. Problems are reported and the plugin left out.
+pub(super) fn read(namespace: &Namespace, problems: &mut ProblemList) -> Plugins {
+    let publishers = publisher_keys(namespace, problems);
+    let mut plugins = Plugins::default();
+    for plugin in &namespace.plugins {
+        let path = ValuePath::default().key("plugins").key(plugin.name.clone());
+        let Some(source) = &plugin.package else {
+            if !namespace.publishers.is_empty() {
+                let message = "must be a `package` that one of the namespace's `publishers` signed";
+                problems.report(path, message);
+                continue;
+            }
+            if plugin.component.as_os_str().is_empty() {
+                // That it is missing was said when the file was read.
+                continue;
+            }
+            match std::fs::read(&plugin.component) {
+                Ok(wasm) => plugins.components.push((plugin.clone(), PluginCode::of_file(&plugin.component, wasm))),
+                Err(error) => {
+                    let message = format!("cannot read {}: {error}", plugin.component.display());
+                    problems.report(path.key("component"), message);
+                }
+            }
+            continue;
+        };
+        let opened = open(source, &publishers, !namespace.publishers.is_empty());
+        let taken = opened.and_then(|package| take(plugin, source, &package, &mut plugins));
+        for (key, message) in taken.err().into_iter().flatten() {
+            problems.report(path.key(key), message);
+        }
+    }
+    plugins
+}
+
+/// What is wrong, by the key it is about.
+type Wrong = Vec<(&'static str, String)>;
+
+fn wrong(key: &'static str, message: impl Into<String>) -> Wrong {
+    vec![(key, message.into())]
+}
+
+fn publisher_keys(namespace: &Namespace, problems: &mut ProblemList) -> PublisherKeys {
+    let mut keys = PublisherKeys::new();
+    for (name, file) in &namespace.publishers {
+        let read = std::fs::read_to_string(file).map_err(|error| error.to_string());
+        if let Err(error) = read.and_then(|pem| keys.add_pem(name, &pem).map_err(|error| error.to_string())) {
+            let path = ValuePath::default().key("publishers").key(name.clone());
+            problems.report(path, format!("cannot use {}: {error}", file.display()));
+        }
+    }
+    keys
+}
+
+fn open(source: &config::PackageSource, publishers: &PublisherKeys, must_be_signed: bool) -> Result<Package, Wrong> {
+    let package = Package::open(&source.path).map_err(|error| {
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            text = format!("{text}: {inner}");
+            cause = inner.source();
+        }
+        wrong("package", text)
+    })?;
+    // A package whose content is not what its digests say is refused, whoever signed or did not.
+    let verified = package.verify(publishers).map_err(|errors| {
+        errors.iter().map(|error| ("package", format!("{}: {error}", source.path.display()))).collect::<Wrong>()
+    })?;
+    if must_be_signed && verified.publishers.is_empty() {
+        let message = format!("{} is not signed by any of the namespace's `publishers`", source.path.display());
+        return Err(wrong("package", message));
+    }
+    Ok(package)
+}
+
+/// Adds what is in the package, with the operator's settings before the author's.
+fn take(
+    plugin: &config::Plugin,
+    source: &config::PackageSource,
+    package: &Package,
+    plugins: &mut Plugins,
+) -> Result<(), Wrong> {
+    let manifest = package.manifest();
+    let environment = environment(source, package)?;
+    match &manifest.runtime {
+        Runtime::Component(component) => {
+            let wasm = package.file(&component.file).unwrap_or_default().to_vec();
+            let mut effective = plugin.clone();
+            effective.limits = PluginLimits::of(&plugin.given, &manifest.limits);
+            if !plugin.reuse_is_given {
+                effective.reuse = PluginReuse { calls: component.reuse, ..plugin.reuse };
+            }
+            effective.requires = requires(manifest);
+            let origin = source.path.join(component.file.to_string());
+            let version = Some(manifest.version.to_string());
+            plugins.components.push((effective, PluginCode { wasm, origin, environment, version }));
+        }
+        Runtime::Worker(worker) => {
+            let directory = directory(&source.path, package)
+                .map_err(|error| wrong("package", format!("cannot unpack {}: {error}", source.path.display())))?;
+            let mut environment = environment;
+            environment.push((DIGEST.to_owned(), package.digest()));
+            let worker = config::Worker {
+                command: worker.command.clone(),
+                directory,
+                environment,
+                on_port: matches!(worker.listen, Listen::Port),
+                ready_path: Some(worker.ready.path.clone()),
+                ready_timeout: worker.ready.timeout,
+                replicas: worker.replicas as usize,
+                stop_grace: config::Worker::STOP_GRACE,
+                memory: manifest.limits.memory,
+                cpu_millis: None,
+                silence: manifest.limits.timeout.unwrap_or(config::Worker::SILENCE),
+            };
+            plugins.workers.push(config::Backend::of_worker(&plugin.name, worker));
+        }
+    }
+    Ok(())
+}
+
+/// The configuration, checked against the package's schema, and the variables that the package may have.
+fn environment(source: &config::PackageSource, package: &Package) -> Result<Vec<(String, String)>, Wrong> {
+    let configuration = package.configure(&source.configuration).map_err(|errors| {
+        let message = |pointer: &str, message: &str| {
+            if pointer.is_empty() { message.to_owned() } else { format!("{pointer}: {message}") }
+        };
+        errors.iter().map(|error| ("configuration", message(&error.pointer, &error.message))).collect::<Wrong>()
+    })?;
+    let allowed = &package.manifest().permissions.environment;
+    let mut environment = vec![(CONFIGURATION.to_owned(), configuration.to_string())];
+    for (name, value) in &source.environment {
+        if !allowed.contains(name) {
+            let message =
+                format!("`{name}` is not among the `permissions` of the package, so the plugin does not want it");
+            return Err(wrong("environment", message));
+        }
+        environment.push((name.clone(), value.clone()));
+    }
+    Ok(environment)
+}
+
+fn requires(manifest: &Manifest) -> Vec<Requirement> {
+    let requirement = |required: &framex_plugin_package::RequiredApi| Requirement {
+        path: required.path.clone(),
+        methods: required.methods.clone(),
+    };
+    manifest.requires.iter().map(requirement).collect()
+}
+
+/// Where a worker's files are: the folder of the package, or a folder that a packed one is unpacked to, once for each content.
+fn directory(path: &Path, package: &Package) -> std::io::Result<PathBuf> {
+    if path.is_dir() {
+        return std::path::absolute(path);
+    }
+    let digest: String = package.digest().chars().take(16).collect();
+    let name = format!("{}-{}-{digest}", package.manifest().name, package.manifest().version);
+    let packages = std::env::temp_dir().join(format!("framex-gateway-{}-packages", std::process::id()));
+    let folder = packages.join(name);
+    if !folder.is_dir() {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&packages)?;
+        package.unpack(&folder)?;
+    }
+    Ok(folder)
+}
