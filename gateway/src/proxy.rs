@@ -86,7 +86,15 @@ impl GatewayProxy {
             Target::Cluster(_) => Ok(Verdict::Proxy),
             Target::Plugin(plugin) => match pump::answer(session, context, &route, plugin).await {
                 Ok(()) => Ok(Verdict::Answered),
-                Err(pump::PumpError::Rejected(rejection)) => self.refuse(session, context, rejection).await,
+                Err(pump::PumpError::Rejected(rejection)) => {
+                    // The plugin has seen nothing of the request, so somebody else may answer it.
+                    let never_began =
+                        matches!(rejection.reason, Reason::Busy | Reason::Unavailable | Reason::PluginNotStarted);
+                    if never_began && context.bytes_in == 0 && context.step_down() {
+                        return Ok(Verdict::Proxy);
+                    }
+                    self.refuse(session, context, rejection).await
+                }
                 Err(pump::PumpError::Cut(rejection)) => {
                     // Bytes are on their way already; only an error makes Pingora end the connection, so that the
                     // client can see that the answer is not whole.
@@ -192,8 +200,13 @@ impl ProxyHttp for GatewayProxy {
     }
 
     async fn upstream_peer(&self, _session: &mut Session, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
+        let pick = |context: &RequestContext| context.cluster().and_then(|cluster| cluster.pick(&context.tried));
+        let picked = match pick(context) {
+            None if context.step_down() => pick(context),
+            picked => picked,
+        };
         let Some(cluster) = context.cluster() else { return Error::e_explain(ErrorType::InternalError, "no cluster") };
-        let Some(endpoint) = cluster.pick(&context.tried) else {
+        let Some(endpoint) = picked else {
             let name = &cluster.config.name;
             context.rejection = Some(if cluster.workers().is_some() && context.tried.is_empty() {
                 let detail = format!("no process of the plugin `{name}` is ready");
@@ -296,7 +309,7 @@ impl ProxyHttp for GatewayProxy {
         if let Some(cluster) = context.cluster() {
             cluster.metrics.connect_failed();
             // Nothing was sent, so any method may try the next endpoint (RFC 9110 §9.2.2).
-            if context.tried.len() < MOST_ATTEMPTS.min(cluster.size()) {
+            if context.tried.len() < MOST_ATTEMPTS.min(cluster.size()) || context.step_down() {
                 error.set_retry(true);
             }
         }

@@ -88,6 +88,8 @@ reasons! {
     PluginNoAnswer => 502, "plugin_no_answer", "The plugin gave no answer";
     /// The route's plugin or backend is at its concurrency limit.
     Busy => 503, "busy", "The service is at its concurrency limit";
+    /// No instance of the plugin could be made.
+    PluginNotStarted => 503, "plugin_not_started", "The plugin could not be started";
     /// The namespace, plugin or gateway is not ready to serve.
     Unavailable => 503, "unavailable", "The service is not available";
     /// The backend was silent for longer than the route's timeout.

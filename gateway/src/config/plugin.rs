@@ -28,6 +28,10 @@ pub(super) struct RawPlugin {
     /// Variables of the plugin's environment; only those that the package's `permissions` name.
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    /// Whether the gateway may do without it: when it is not there or does not start, the `fallback` of its routes answers, with a
+    /// warning in the log. Default: false, which makes it a problem of the configuration.
+    #[serde(default)]
+    optional: bool,
     /// A process of its own, for native Python and everything that cannot be a component. The other settings of a plugin are for
     /// components; a worker has its own.
     worker: Option<RawWorker>,
@@ -103,6 +107,8 @@ pub struct Plugin {
     pub component: PathBuf,
     /// Its package, instead of a component file.
     pub package: Option<PackageSource>,
+    /// Whether the gateway may do without it.
+    pub optional: bool,
     /// How often an instance is used.
     pub reuse: PluginReuse,
     /// Whether that was said, or is only the default.
@@ -191,13 +197,14 @@ impl RawPlugin {
     }
 
     pub(super) fn validate(self, name: &str, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> PluginKind {
-        let Self { component, package, configuration, environment, worker, reuse, requires, limits } = self;
+        let Self { component, package, configuration, environment, optional, worker, reuse, requires, limits } = self;
         if let Some(worker) = worker {
             let for_components = [
                 ("component", component.is_some()),
                 ("package", package.is_some()),
                 ("configuration", configuration.is_some()),
                 ("environment", !environment.is_empty()),
+                ("optional", optional),
                 ("reuse", reuse.is_some()),
                 ("requires", !requires.is_empty()),
                 ("limits", !limits.is_empty()),
@@ -239,6 +246,7 @@ impl RawPlugin {
             name: name.to_owned(),
             component: component.map(|file| base.join(file)).unwrap_or_default(),
             package,
+            optional,
             reuse_is_given: reuse.is_some(),
             given: limits.given(),
             reuse: validate_reuse(reuse.as_ref(), &path.key("reuse"), problems),

@@ -25,6 +25,10 @@ pub(super) struct RawRoute {
     matches: RawMatch,
     /// The plugin or backend of this namespace that answers.
     to: String,
+    /// The backend or worker of this namespace that answers when `to` cannot: when a plugin is absent (`optional`), busy or
+    /// does not start, and when no endpoint or process can be reached. Only requests of which nothing was passed on yet
+    /// go there.
+    fallback: Option<String>,
     /// Whether anyone may call without a token. Default: false.
     #[serde(default)]
     public: bool,
@@ -135,6 +139,8 @@ pub struct Route {
     pub matches: Match,
     /// Who answers.
     pub target: Target,
+    /// The backend that answers when the target cannot.
+    pub fallback: Option<String>,
     /// Whether anyone may call without a token.
     pub public: bool,
     /// What a token must show beside the namespace's own rules.
@@ -189,7 +195,7 @@ pub(super) struct Surroundings<'a> {
 
 impl RawRoute {
     pub(super) fn validate(self, path: &ValuePath, around: &Surroundings<'_>, problems: &mut ProblemList) -> Route {
-        let Self { name, matches, to, public, access, timeout, limits, rewrite } = self;
+        let Self { name, matches, to, fallback, public, access, timeout, limits, rewrite } = self;
         let matches = matches.validate();
         let name = match name {
             Some(name) => check_route_name(name, &path.key("name"), problems),
@@ -207,7 +213,8 @@ impl RawRoute {
         let limits = limits.validate(&path.key("limits"), problems);
         let rewrite = rewrite.validate(&path.key("rewrite"), &matches.path, problems);
         let target = find_target(to, &path.key("to"), around, problems);
-        Route { name, matches, target, public, invoke, timeout, limits, rewrite }
+        let fallback = fallback.and_then(|name| find_fallback(name, &target, &path.key("fallback"), around, problems));
+        Route { name, matches, target, fallback, public, invoke, timeout, limits, rewrite }
     }
 }
 
@@ -236,6 +243,23 @@ fn check_route_name(name: String, path: &ValuePath, problems: &mut ProblemList) 
         problems.report(path.clone(), "a route name is 1 to 200 printable characters");
     }
     name
+}
+
+fn find_fallback(
+    name: String,
+    target: &Target,
+    path: &ValuePath,
+    around: &Surroundings<'_>,
+    problems: &mut ProblemList,
+) -> Option<String> {
+    let Target::Backend(fallback) = find_target(name, path, around, problems) else {
+        problems.report(path.clone(), "is a plugin in the process; what steps in is a backend or a worker");
+        return None;
+    };
+    if matches!(target, Target::Backend(name) if *name == fallback) {
+        problems.report(path.clone(), format!("`{fallback}` is what the route goes `to` already"));
+    }
+    Some(fallback)
 }
 
 /// An unknown target is reported and kept, so that the route's other problems are found too.

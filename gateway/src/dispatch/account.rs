@@ -38,6 +38,7 @@ pub(super) struct Account {
     pub(super) route: Option<Arc<Route>>,
     pub(super) status: u16,
     pub(super) rejection: Option<Rejection>,
+    pub(super) on_fallback: bool,
     pub(super) endpoint: Option<Arc<str>>,
     pub(super) attempts: u32,
     pub(super) bytes_in: Arc<AtomicU64>,
@@ -71,6 +72,7 @@ impl Drop for Account {
         let untraced = TraceContext::of(&HeaderMap::new());
         let (request_id, trace) = self.scope.ids.as_ref().map_or(("", &untraced), |(id, trace)| (id.as_str(), trace));
         let reason = self.rejection.as_ref().map(|rejection| rejection.reason);
+        let fallback = route.and_then(|route| route.fallback.as_ref()).filter(|_| self.on_fallback);
         let record = CallRecord {
             time: self.time,
             request_id,
@@ -80,8 +82,12 @@ impl Drop for Account {
             plugin: self.identity.plugin().map(|plugin| plugin.name.as_str()),
             namespace: route.map(|route| &*route.namespace),
             route: route.map(|route| route.name.as_str()),
-            backend_kind: route.map_or(BackendKind::None, |route| route.target.kind()),
-            backend: route.map(|route| route.target.name()),
+            backend_kind: fallback
+                .map(|cluster| cluster.kind())
+                .or(route.map(|route| route.target.kind()))
+                .unwrap_or(BackendKind::None),
+            backend: fallback.map(|cluster| cluster.config.name.as_str()).or(route.map(|route| route.target.name())),
+            fallback: self.on_fallback,
             endpoint: self.endpoint.as_deref(),
             attempts: self.attempts,
             method: self.method.as_str(),

@@ -13,8 +13,10 @@ use crate::request::{RequestView, normal_path};
 use crate::snapshot::{Route, Routed, Target};
 use crate::telemetry::{AccessLog, Metrics};
 use async_trait::async_trait;
-use framex_plugin_host::{Body, Caller, Outgoing, OutgoingError, full_body};
+use framex_plugin_host::{Body, Caller, Outgoing, OutgoingError, empty_body, full_body};
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body as _;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::time::Instant;
@@ -125,6 +127,7 @@ impl InternalCalls {
             route: None,
             status: 0,
             rejection: None,
+            on_fallback: false,
             endpoint: None,
             attempts: 0,
             bytes_in: Arc::default(),
@@ -153,7 +156,35 @@ impl InternalCalls {
         route.rule.authorise(&account.identity)?;
         account.guards = route.enter(account.started)?;
         let (parts, body) = request.into_parts();
+        let is_empty = body.size_hint().exact() == Some(0);
         let body = counted(body, account.bytes_in.clone(), route.request_body);
+        let answered = self.ask(account, &parts, body, path, &route, caller).await;
+        let Err(Refusal::Answer(rejection)) = &answered else { return answered };
+        let out_of_reach = matches!(
+            rejection.reason,
+            Reason::Busy | Reason::Unavailable | Reason::PluginNotStarted | Reason::BackendUnreachable
+        );
+        match route.fallback.as_ref().filter(|_| out_of_reach && is_empty) {
+            None => answered,
+            Some(fallback) => {
+                route.metrics.fell_back();
+                account.on_fallback = true;
+                Ok(self.network.call(account, &parts, empty_body(), path, &route, fallback).await?)
+            }
+        }
+    }
+
+    /// Asks the target of a route.
+    async fn ask(
+        &self,
+        account: &mut Account,
+        parts: &Parts,
+        body: Body,
+        path: &str,
+        route: &Arc<Route>,
+        caller: &Caller,
+    ) -> Result<Response<Body>, Refusal> {
+        let scope = account.scope.clone();
         match &route.target {
             Target::Plugin(plugin) => {
                 // A plugin that waits for itself, through others, may wait for ever: it holds a place that the inner call needs.
@@ -168,13 +199,13 @@ impl InternalCalls {
                     identity: &account.identity,
                     ids: scope.ids.as_ref(),
                 };
-                let request = plugin_request(&sent, &route, plugin, body)?;
-                let (context, usage) = scope.next(plugin).into_context(&route, caller.context.deadline);
+                let request = plugin_request(&sent, route, plugin, body)?;
+                let (context, usage) = scope.next(plugin).into_context(route, caller.context.deadline);
                 account.usage = Some(usage);
                 let answered = plugin.component.call(request, context).await;
                 answered.map_err(|error| rejection_of(&error, plugin).into())
             }
-            Target::Cluster(cluster) => Ok(self.network.call(account, &parts, body, path, &route, cluster).await?),
+            Target::Cluster(cluster) => Ok(self.network.call(account, parts, body, path, route, cluster).await?),
         }
     }
 }

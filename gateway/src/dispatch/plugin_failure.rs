@@ -21,11 +21,12 @@ pub(crate) fn rejection_of(error: &CallError, plugin: &LocalPlugin) -> Rejection
         CallError::NoResponse | CallError::GuestError { .. } => Reason::PluginNoAnswer,
         CallError::Busy { .. } => Reason::Busy,
         CallError::HostStopped => Reason::Unavailable,
-        CallError::Instantiate { .. } | CallError::Internal { .. } => Reason::Internal,
+        CallError::Instantiate { .. } => Reason::PluginNotStarted,
+        CallError::Internal { .. } => Reason::Internal,
     };
     let rejection = Rejection::new(reason, format!("plugin `{name}`")).with_note(error.to_string());
     match reason {
-        Reason::Busy | Reason::Unavailable => rejection.with_retry_after(RETRY_WHEN_BUSY),
+        Reason::Busy | Reason::Unavailable | Reason::PluginNotStarted => rejection.with_retry_after(RETRY_WHEN_BUSY),
         _ => rejection,
     }
 }

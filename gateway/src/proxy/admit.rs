@@ -85,7 +85,8 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<(
 /// `POST /api/v1/proxy/remote` of a FrameX instance (0.4) makes objects of any class that the request names, before it looks
 /// whether there is such a function, and asks for no key by default. It stays closed behind the gateway.
 fn refuse_function_calls(route: &Route, path: &str) -> Result<(), Rejection> {
-    let is_framex = route.target.kind() == BackendKind::Framex;
+    let fallback = route.fallback.as_ref().map(|cluster| cluster.kind());
+    let is_framex = [Some(route.target.kind()), fallback].contains(&Some(BackendKind::Framex));
     if is_framex && route.rewrite.path(path).trim_end_matches('/').ends_with(FUNCTION_CALLS) {
         let detail = "this path of a FrameX instance calls Python functions by name, which is not allowed";
         return Err(Rejection::new(Reason::FunctionForbidden, detail));

@@ -39,6 +39,8 @@ pub struct RequestContext {
     /// Endpoints that could not be connected to.
     pub(super) tried: Vec<PeerAddress>,
     pub(super) attempts: u32,
+    /// Whether the target could not answer and the route's fallback does.
+    pub(super) on_fallback: bool,
     pub(super) upstream_socket: Option<RawFd>,
     pub(super) upstream_in_use: Option<UpstreamInUse>,
     /// Whether the backend's answer is one after which its connection is not used again.
@@ -72,6 +74,7 @@ impl RequestContext {
             endpoint: None,
             tried: Vec::new(),
             attempts: 0,
+            on_fallback: false,
             upstream_socket: None,
             upstream_in_use: None,
             is_last_on_connection: false,
@@ -87,12 +90,26 @@ impl RequestContext {
         }
     }
 
-    /// The network backend of the route.
+    /// The network backend that is to answer.
     pub(super) fn cluster(&self) -> Option<&Arc<Cluster>> {
-        match &self.route.as_ref()?.target {
+        let route = self.route.as_ref()?;
+        match &route.target {
+            _ if self.on_fallback => route.fallback.as_ref(),
             Target::Cluster(cluster) => Some(cluster),
             Target::Plugin(_) => None,
         }
+    }
+
+    /// Turns to the route's fallback, once, if it has one.
+    pub(super) fn step_down(&mut self) -> bool {
+        let Some(route) = self.route.as_ref().filter(|route| !self.on_fallback && route.fallback.is_some()) else {
+            return false;
+        };
+        route.metrics.fell_back();
+        self.on_fallback = true;
+        self.tried.clear();
+        self.endpoint = None;
+        true
     }
 
     /// How long the backend may be silent.

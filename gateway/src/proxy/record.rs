@@ -13,6 +13,9 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
     let request = session.req_header();
     let route = context.route.as_deref();
     let reason = context.rejection.as_ref().map(|rejection| rejection.reason);
+    let fallback = context.cluster().filter(|_| context.on_fallback);
+    let (fallback, fallback_name) =
+        (fallback.map(|cluster| cluster.kind()), fallback.map(|cluster| cluster.config.name.as_str()));
     let record = CallRecord {
         time: context.time,
         request_id: request_id.as_str(),
@@ -22,8 +25,9 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
         plugin: None,
         namespace: route.map(|route| &*route.namespace),
         route: route.map(|route| route.name.as_str()),
-        backend_kind: route.map_or(BackendKind::None, |route| route.target.kind()),
-        backend: route.map(|route| route.target.name()),
+        backend_kind: fallback.or(route.map(|route| route.target.kind())).unwrap_or(BackendKind::None),
+        backend: fallback_name.or(route.map(|route| route.target.name())),
+        fallback: context.on_fallback,
         endpoint: context.endpoint.as_ref().map(|endpoint| &*endpoint.label),
         attempts: context.attempts,
         method: request.method.as_str(),

@@ -25,6 +25,11 @@ pub(super) fn read(namespace: &Namespace, problems: &mut ProblemList) -> Plugins
     let publishers = publisher_keys(namespace, problems);
     let mut plugins = Plugins::default();
     for plugin in &namespace.plugins {
+        if plugin.optional && !is_there(plugin) {
+            let name = format!("{}/{}", namespace.name, plugin.name);
+            tracing::warn!(plugin = name, "this plugin is not here; its routes answer from their fallback");
+            continue;
+        }
         let path = ValuePath::default().key("plugins").key(plugin.name.clone());
         let Some(source) = &plugin.package else {
             if !namespace.publishers.is_empty() {
@@ -52,6 +57,10 @@ pub(super) fn read(namespace: &Namespace, problems: &mut ProblemList) -> Plugins
         }
     }
     plugins
+}
+
+fn is_there(plugin: &config::Plugin) -> bool {
+    plugin.package.as_ref().map_or(&plugin.component, |package| &package.path).exists()
 }
 
 /// What is wrong, by the key it is about.

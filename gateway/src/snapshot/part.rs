@@ -71,14 +71,18 @@ impl NamespacePart {
             .routes
             .iter()
             .map(|route| {
+                let fallback = route.fallback.as_ref().and_then(|name| clusters.get(name)).cloned();
                 let target = match &route.target {
                     // A package may turn out to be a worker.
                     config::Target::Plugin(name) => match plugins.get(name) {
                         Some(plugin) => Target::Plugin(plugin.clone()),
-                        None => Target::Cluster(clusters.get(name)?.clone()),
+                        // An optional one that is not here leaves its place to the fallback.
+                        None => Target::Cluster(clusters.get(name).or(fallback.as_ref())?.clone()),
                     },
                     config::Target::Backend(name) => Target::Cluster(clusters.get(name)?.clone()),
                 };
+                let is_target =
+                    |cluster: &Arc<Cluster>| matches!(&target, Target::Cluster(target) if Arc::ptr_eq(target, cluster));
                 let old = old_routes.get(route.name.as_str());
                 Some(Arc::new(Route {
                     namespace: namespace.clone(),
@@ -90,6 +94,7 @@ impl NamespacePart {
                     rewrite: route_rewrite(&route.rewrite),
                     metrics: workshop.metrics.route(&namespace, &route.name, target.kind()),
                     traffic: [carry_traffic(old.map(|old| &old.traffic[0]), route.limits, "route"), traffic.clone()],
+                    fallback: fallback.filter(|cluster| !is_target(cluster)),
                     target,
                 }))
             })
@@ -118,6 +123,7 @@ impl NamespacePart {
         let code = packages::read(config, problems);
         let builders = prepare_clusters(config, code.workers, problems);
         let plugins = compile_plugins(config, &code.components, previous, workshop, problems);
+        report_absent(config, &plugins, &builders, problems);
         if !problems.is_empty() {
             return None;
         }
@@ -133,6 +139,9 @@ impl NamespacePart {
     ) -> bool {
         self.config == *config
             && self.grant == *grant
+            // Packages and optional plugins may be others, or more, under the same configuration.
+            && self.clusters.len() == clusters.len()
+            && self.plugins.len() == plugins.len()
             && self.clusters.values().zip(clusters.values()).all(|(one, two)| Arc::ptr_eq(one, two))
             && self.plugins.values().zip(plugins.values()).all(|(one, two)| Arc::ptr_eq(one, two))
     }
@@ -346,6 +355,24 @@ fn compile_requirements(
     }
 }
 
+/// A route of an optional plugin that is not here needs a fallback.
+fn report_absent(
+    config: &Namespace,
+    plugins: &BTreeMap<String, Arc<LocalPlugin>>,
+    builders: &[(Cow<'_, config::Backend>, PeerBuilder)],
+    problems: &mut ProblemList,
+) {
+    let optional = |name: &str| config.plugins.iter().any(|plugin| plugin.name == name && plugin.optional);
+    for (index, route) in config.routes.iter().enumerate() {
+        let config::Target::Plugin(name) = &route.target else { continue };
+        let is_here = plugins.contains_key(name) || builders.iter().any(|(backend, _)| backend.name == *name);
+        if !is_here && optional(name) && route.fallback.is_none() {
+            let path = ValuePath::default().key("routes").index(index).key("to");
+            problems.report(path, format!("the optional plugin `{name}` is not here, and the route has no `fallback`"));
+        }
+    }
+}
+
 fn compile_plugins(
     config: &Namespace,
     components: &[(config::Plugin, PluginCode)],
@@ -373,6 +400,10 @@ fn compile_plugins(
         match LocalPlugin::load(&config.name, plugin, code, workshop.host, metrics, requires, old) {
             Ok(loaded) => {
                 plugins.insert(plugin.name.clone(), loaded);
+            }
+            Err(error) if plugin.optional => {
+                let name = format!("{}/{}", config.name, plugin.name);
+                tracing::warn!(plugin = name, %error, "this plugin does not start; its routes answer from their fallback");
             }
             Err(error) => {
                 let key = if plugin.package.is_some() { "package" } else { "component" };

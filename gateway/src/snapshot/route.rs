@@ -25,6 +25,8 @@ pub struct Route {
     pub rule: AccessRule,
     /// Who answers.
     pub target: Target,
+    /// Who answers when the target cannot.
+    pub fallback: Option<Arc<Cluster>>,
     /// Longest silence of a backend, or longest call of a plugin; `None` for their own limits.
     pub timeout: Option<Duration>,
     /// Largest request body in bytes.

@@ -57,6 +57,8 @@ pub struct CallRecord<'a> {
     pub backend_kind: BackendKind,
     /// The backend or plugin of its route.
     pub backend: Option<&'a str>,
+    /// Whether the route's fallback answered in place of its target.
+    pub fallback: bool,
     /// The endpoint that was asked last.
     pub endpoint: Option<&'a str>,
     /// How many endpoints were asked.
@@ -109,6 +111,9 @@ impl CallRecord<'_> {
         object.optional("route", self.route);
         object.text("backend_kind", self.backend_kind.label());
         object.optional("backend", self.backend);
+        if self.fallback {
+            object.raw("fallback", format_args!("true"));
+        }
         object.optional("endpoint", self.endpoint);
         if self.attempts > 1 {
             object.number("attempts", self.attempts.into());
@@ -238,6 +243,7 @@ mod tests {
             route: None,
             backend_kind: BackendKind::Http,
             backend: Some("legacy"),
+            fallback: false,
             endpoint: None,
             attempts: 2,
             method: "GET",

@@ -61,6 +61,7 @@ metrics! {
     bytes_in: IntCounterVec("request_body_bytes_total", ["namespace", "route", "backend_kind", "status"], "Bytes of request bodies received");
     bytes_out: IntCounterVec("response_body_bytes_total", ["namespace", "route", "backend_kind", "status"], "Bytes of answers' bodies sent");
     rejections: IntCounterVec("rejections_total", ["namespace", "code"], "Requests that the gateway itself answered or cut, by code; the namespace is empty where no route was found");
+    fallbacks: IntCounterVec("fallbacks_total", ["namespace", "route"], "Requests that a route's fallback was asked to answer because its target could not");
     connections: IntGauge("client_connections", [], "Open client connections");
     connections_refused: IntCounter("client_connections_refused_total", [], "Client connections closed at once because of the connection limit");
     upstream_connections: IntCounterVec("upstream_connections_total", ["namespace", "backend", "state"], "Connections to a backend taken for a request: new or reused");

@@ -4,6 +4,7 @@ mod cli;
 mod components;
 mod configurations;
 mod demonstration;
+mod fallback;
 mod fastapi;
 mod forwarding;
 mod framex;

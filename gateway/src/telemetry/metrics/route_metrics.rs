@@ -13,6 +13,7 @@ const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 pub struct RouteMetrics {
     requests: [IntCounter; STATUS_CLASSES.len()],
     in_flight: IntGauge,
+    fallbacks: OnceLock<IntCounter>,
     /// A route answers in few classes; a class that was never seen has no series.
     classes: Arc<[OnceLock<Class>; STATUS_CLASSES.len()]>,
     first_byte: Arc<OnceLock<Histogram>>,
@@ -38,6 +39,7 @@ impl Metrics {
             requests: STATUS_CLASSES
                 .map(|class| self.requests.with_label_values(&[namespace, route, kind.label(), class])),
             in_flight: self.in_flight.with_label_values(&labels),
+            fallbacks: OnceLock::new(),
             classes: Arc::default(),
             first_byte: Arc::default(),
             metrics: self.clone(),
@@ -58,6 +60,7 @@ impl Metrics {
             let _ = self.bytes_in.remove_label_values(&labels);
             let _ = self.bytes_out.remove_label_values(&labels);
         }
+        let _ = self.fallbacks.remove_label_values(&[namespace, route]);
         let _ = self.first_byte.remove_label_values(&labels);
         let _ = self.in_flight.remove_label_values(&labels);
     }
@@ -77,6 +80,12 @@ impl RouteMetrics {
         if let Some(first_byte) = record.first_byte.filter(|_| record.streamed) {
             self.first_byte_histogram().observe(first_byte.as_secs_f64());
         }
+    }
+
+    /// Counts a request that the fallback is asked to answer.
+    pub fn fell_back(&self) {
+        let counter = || self.metrics.fallbacks.with_label_values(&[&*self.namespace, &*self.route]);
+        self.fallbacks.get_or_init(counter).inc();
     }
 
     /// Counts a request as running until the guard is dropped.
