@@ -13,6 +13,7 @@ mod http_backend;
 mod observability;
 mod packages;
 mod plugin_calls;
+mod readme;
 mod rejections;
 mod reload;
 mod shutdown;
