@@ -212,3 +212,16 @@ async fn inspect_says_what_is_in_a_package() {
         serde_json::from_str(&bench.plugin(&["inspect", "--json", &text(&folder)]).await).expect("JSON");
     assert_eq!((&json["name"], &json["version"]), (&"echo".into(), &"1.2.3".into()));
 }
+
+#[tokio::test]
+async fn the_example_plugin_is_a_package_whose_instances_serve_many_calls() {
+    let bench = Bench::new();
+    let file = bench.pack(&repository("plugins/text-stats")).await;
+    let listed = bench.plugin(&["inspect", &text(&file)]).await;
+    assert!(listed.contains("text-stats.wasm") && !listed.contains("Cargo.toml"), "{listed}");
+    let gateway = Gateway::start(conf(&file, "", "")).await;
+    for _ in 0..5 {
+        let answer = gateway.post("/api/v1/demo/").body("to be or not to be").await;
+        assert_eq!(answer.json()["words"], 6, "{}", answer.text());
+    }
+}
