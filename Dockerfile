@@ -2,7 +2,10 @@
 # The gateway as a small image. The configuration is mounted:
 #
 #   docker build -t framex-gateway .
-#   docker run -p 8080:8080 -v ./conf:/etc/framex-gateway:ro framex-gateway
+#   docker run -p 8080:8080 -v ./my-gateway:/etc/framex-gateway:ro framex-gateway
+#
+# `my-gateway` is a folder as the README makes one: gateway.yaml, its keys, and namespaces/. (conf/ of this repository belongs to
+# `make run`: its keys and services are made there.)
 #
 # In the configuration, listen on 0.0.0.0 (loopback is the container's own) and keep the admin listener on
 # 127.0.0.1:9090 or set GATEWAY_ADMIN_ADDRESS, so that the health check finds it.
