@@ -1,6 +1,7 @@
 //! The background service: reloads, the file watcher, SIGHUP, certificates, and the end of the process.
 
 use super::certificates::Certificate;
+use crate::backends::remove_worker_folder;
 use crate::lifecycle::Lifecycle;
 use crate::reload::{self, Reloader, Trigger, Worker};
 use crate::snapshot::Snapshot;
@@ -66,6 +67,7 @@ impl BackgroundService for Control {
             );
         }
         stop_workers(&self.snapshot.load()).await;
+        remove_worker_folder();
         tracing::info!("stopped");
         self.access_log.finish();
         // Pingora would sleep its whole grace period even when nothing is left to wait for.

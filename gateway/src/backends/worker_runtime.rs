@@ -22,7 +22,7 @@ impl WorkerRuntime {
     pub fn start() -> std::io::Result<Self> {
         let runtime =
             Builder::new_multi_thread().worker_threads(1).thread_name("framex-worker").enable_all().build()?;
-        let sockets = std::env::temp_dir().join(format!("framex-gateway-{}", std::process::id()));
+        let sockets = worker_folder().join("sockets");
         Ok(Self { runtime, sockets })
     }
 
@@ -75,9 +75,14 @@ impl WorkerRuntime {
     }
 }
 
-impl Drop for WorkerRuntime {
-    fn drop(&mut self) {
-        // It is empty once every worker has ended, and may never have been made.
-        let _ = std::fs::remove_dir(&self.sockets);
-    }
+/// Where this process keeps what its workers need: sockets, and packages that were unpacked.
+#[must_use]
+pub fn worker_folder() -> PathBuf {
+    std::env::temp_dir().join(format!("framex-gateway-{}", std::process::id()))
+}
+
+/// Removes [`worker_folder`] when the process is about to end and its workers have.
+pub fn remove_worker_folder() {
+    // It may never have been made.
+    let _ = std::fs::remove_dir_all(worker_folder());
 }

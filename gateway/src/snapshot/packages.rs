@@ -1,7 +1,7 @@
 //! From the plugins of a namespace file to code that can be loaded: components by themselves, and packages, opened, verified
 //! and configured.
 
-use crate::backends::PluginCode;
+use crate::backends::{PluginCode, worker_folder};
 use crate::config::{self, Namespace, PluginLimits, PluginReuse, ProblemList, Requirement, ValuePath};
 use framex_plugin_package::{Listen, Manifest, Package, PublisherKeys, Runtime};
 use std::path::{Path, PathBuf};
@@ -185,7 +185,7 @@ fn directory(path: &Path, package: &Package) -> std::io::Result<PathBuf> {
     }
     let digest: String = package.digest().chars().take(16).collect();
     let name = format!("{}-{}-{digest}", package.manifest().name, package.manifest().version);
-    let packages = std::env::temp_dir().join(format!("framex-gateway-{}-packages", std::process::id()));
+    let packages = worker_folder().join("packages");
     let folder = packages.join(name);
     if !folder.is_dir() {
         use std::os::unix::fs::DirBuilderExt;
