@@ -6,7 +6,7 @@ use crate::config::{Backend, Endpoint, NetworkKind};
 use crate::telemetry::{BackendKind, UpstreamMetrics};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use framex_plugin_worker::{WorkerAddress, WorkerSet};
+use framex_plugin_worker::{ReplicaState, WorkerSet};
 use http::HeaderValue;
 use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
 use pingora_load_balancing::discovery::ServiceDiscovery;
@@ -92,7 +92,7 @@ impl Cluster {
         let cluster = Self { config, metrics, key_field, fingerprint, builder, endpoints, balancer, workers };
         // Workers that are ready already get requests from the first moment on.
         if let Some(workers) = &cluster.workers {
-            cluster.set_worker_endpoints(&workers.addresses().borrow());
+            cluster.set_worker_endpoints(workers);
         }
         // `Membership` never waits, so the first update is done when it returns.
         let _ = futures_util::FutureExt::now_or_never(cluster.balancer.update());
@@ -105,9 +105,12 @@ impl Cluster {
         self.workers.as_ref()
     }
 
-    fn set_worker_endpoints(&self, ready: &[WorkerAddress]) {
-        let peers = ready.iter().filter_map(|address| {
-            let peer = self.builder.build_worker(address);
+    /// Takes the replicas that are ready for the endpoints. They go by their numbers: a replica has another address in each of
+    /// its lives.
+    fn set_worker_endpoints(&self, workers: &WorkerSet) {
+        let peers = workers.states().into_iter().enumerate().filter_map(|(number, state)| {
+            let ReplicaState::Ready { address, .. } = state else { return None };
+            let peer = self.builder.build_worker(number, &address);
             peer.inspect_err(|error| tracing::error!(%error, "a worker's socket cannot be used")).ok().map(Arc::new)
         });
         self.endpoints.store(Arc::new(peers.collect()));
@@ -120,9 +123,11 @@ impl Cluster {
             return;
         };
         loop {
-            let ready = addresses.borrow_and_update().clone();
+            drop(addresses.borrow_and_update());
             let Some(cluster) = cluster.upgrade() else { return };
-            cluster.set_worker_endpoints(&ready);
+            if let Some(workers) = &cluster.workers {
+                cluster.set_worker_endpoints(workers);
+            }
             if let Err(error) = cluster.balancer.update().await {
                 tracing::error!(cluster = %cluster.config.name, %error, "cannot take over the workers that are ready");
             }

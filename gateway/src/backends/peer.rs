@@ -108,21 +108,18 @@ impl PeerBuilder {
         self.build_at(endpoint, PeerAddress::Inet(address))
     }
 
-    /// The peer of a worker's replica.
+    /// The peer of a worker's replica. Its number is its label: the address changes with each start.
     ///
     /// # Errors
     /// When the path of its socket cannot be one.
-    pub fn build_worker(&self, address: &WorkerAddress) -> std::io::Result<EndpointPeer> {
-        let (address, label) = match address {
-            WorkerAddress::Tcp(address) => (PeerAddress::Inet(*address), address.to_string()),
-            WorkerAddress::Unix(socket) => {
-                let name = socket.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-                (PeerAddress::Unix(UnixSocketAddr::from_pathname(socket)?), name)
-            }
+    pub fn build_worker(&self, number: usize, address: &WorkerAddress) -> std::io::Result<EndpointPeer> {
+        let address = match address {
+            WorkerAddress::Tcp(address) => PeerAddress::Inet(*address),
+            WorkerAddress::Unix(socket) => PeerAddress::Unix(UnixSocketAddr::from_pathname(socket)?),
         };
         let endpoint = Endpoint { host: "localhost".to_owned(), port: 80, tls: false };
         let peer = self.build_at(&endpoint, address);
-        Ok(EndpointPeer { label: label.into(), ..peer })
+        Ok(EndpointPeer { label: format!("replica-{number}").into(), ..peer })
     }
 
     fn build_at(&self, endpoint: &Endpoint, address: PeerAddress) -> EndpointPeer {

@@ -104,6 +104,11 @@ async fn a_worker_that_crashes_is_back_and_others_answer_meanwhile() {
         gateway.replicas().await.iter().all(|replica| replica["state"] == "ready").then_some(())
     })
     .await;
+    // The replica that is back is the same one in the metrics: a crash adds no series.
+    for replica in ["replica-0", "replica-1"] {
+        gateway.metric_becomes("upstream_endpoint_healthy", &[("backend", "pid"), ("endpoint", replica)], 1.0).await;
+    }
+    gateway.metric_becomes("upstream_endpoint_healthy", &[("backend", "pid")], 2.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
