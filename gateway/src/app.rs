@@ -99,7 +99,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let of_calls = access_log.as_ref().map_or_else(|_failed| Arc::new(AccessLog::off()), Arc::clone);
     let calls = Arc::new(InternalCalls::new(metrics.clone(), of_calls));
     let workers = Arc::new(WorkerRuntime::start()?);
-    let compiler = Compiler::new(component_host(&gateway, calls)?, metrics.clone()).with_workers(workers);
+    let compiler = Compiler::new(component_host(&gateway, calls)?, metrics.clone()).with_workers(workers.clone());
     let tasks = TaskTracker::new();
     let (worker, reloader) = Worker::start(&options.config, compiler, metrics.clone(), tasks.clone())?;
     bound.load_certificates(&gateway)?;
@@ -148,6 +148,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         lifecycle: lifecycle.clone(),
         tasks,
         certificates,
+        worker_runtime: workers,
     };
     server.add_service(background_service("control", control));
     let shutdown_signal = Box::new(StopSignal { lifecycle, snapshot });

@@ -14,4 +14,4 @@ pub use cluster::{Cluster, PickedEndpoint};
 pub use cluster_client::{ClusterClient, ClusterError};
 pub use local_plugin::{LocalPlugin, PluginCode};
 pub use peer::{CaFileError, EndpointPeer, PeerBuilder};
-pub use worker_runtime::{WorkerRuntime, remove_worker_folder, worker_folder};
+pub use worker_runtime::{StartWorkerError, WorkerRuntime};

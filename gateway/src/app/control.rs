@@ -1,7 +1,7 @@
 //! The background service: reloads, the file watcher, SIGHUP, certificates, and the end of the process.
 
 use super::certificates::Certificate;
-use crate::backends::remove_worker_folder;
+use crate::backends::WorkerRuntime;
 use crate::lifecycle::Lifecycle;
 use crate::reload::{self, Reloader, Trigger, Worker};
 use crate::snapshot::Snapshot;
@@ -33,6 +33,8 @@ pub(super) struct Control {
     pub(super) lifecycle: Lifecycle,
     pub(super) tasks: TaskTracker,
     pub(super) certificates: Vec<Arc<Certificate>>,
+    /// What the worker processes run on.
+    pub(super) worker_runtime: Arc<WorkerRuntime>,
 }
 
 #[async_trait]
@@ -67,7 +69,7 @@ impl BackgroundService for Control {
             );
         }
         stop_workers(&self.snapshot.load()).await;
-        remove_worker_folder();
+        self.worker_runtime.remove_folder();
         tracing::info!("stopped");
         self.access_log.finish();
         // Pingora would sleep its whole grace period even when nothing is left to wait for.

@@ -1,10 +1,9 @@
 //! From the plugins of a namespace file to code that can be loaded: components by themselves, and packages, opened, verified
 //! and configured.
 
-use crate::backends::{PluginCode, worker_folder};
+use crate::backends::PluginCode;
 use crate::config::{self, Namespace, PluginLimits, PluginReuse, ProblemList, Requirement, ValuePath};
 use framex_plugin_package::{Listen, Manifest, Package, PublisherKeys, Runtime};
-use std::path::{Path, PathBuf};
 
 /// How a plugin is told its configuration: as JSON in this variable of its environment.
 const CONFIGURATION: &str = "FRAMEX_PLUGIN_CONFIG";
@@ -16,8 +15,8 @@ const DIGEST: &str = "FRAMEX_PLUGIN_DIGEST";
 pub(super) struct Plugins {
     /// Components, as the configuration and their packages say together.
     pub(super) components: Vec<(config::Plugin, PluginCode)>,
-    /// Workers from packages.
-    pub(super) workers: Vec<config::Backend>,
+    /// Workers from packages, with the package where they must run from a copy of it.
+    pub(super) workers: Vec<(config::Backend, Option<Package>)>,
 }
 
 /// Reads the plugins of a namespace. Problems are reported and the plugin left out.
@@ -50,8 +49,9 @@ pub(super) fn read(namespace: &Namespace, problems: &mut ProblemList) -> Plugins
             }
             continue;
         };
-        let opened = open(source, &publishers, !namespace.publishers.is_empty());
-        let taken = opened.and_then(|package| take(plugin, source, &package, &mut plugins));
+        let must_be_signed = !namespace.publishers.is_empty();
+        let opened = open(source, &publishers, must_be_signed);
+        let taken = opened.and_then(|package| take(plugin, source, package, must_be_signed, &mut plugins));
         for (key, message) in taken.err().into_iter().flatten() {
             problems.report(path.key(key), message);
         }
@@ -107,11 +107,12 @@ fn open(source: &config::PackageSource, publishers: &PublisherKeys, must_be_sign
 fn take(
     plugin: &config::Plugin,
     source: &config::PackageSource,
-    package: &Package,
+    package: Package,
+    must_be_signed: bool,
     plugins: &mut Plugins,
 ) -> Result<(), Wrong> {
     let manifest = package.manifest();
-    let environment = environment(source, package)?;
+    let environment = environment(source, &package)?;
     match &manifest.runtime {
         Runtime::Component(component) => {
             let wasm = package.file(&component.file).unwrap_or_default().to_vec();
@@ -126,13 +127,11 @@ fn take(
             plugins.components.push((effective, PluginCode { wasm, origin, environment, version }));
         }
         Runtime::Worker(worker) => {
-            let directory = directory(&source.path, package)
-                .map_err(|error| wrong("package", format!("cannot unpack {}: {error}", source.path.display())))?;
             let mut environment = environment;
             environment.push((DIGEST.to_owned(), package.digest()));
             let worker = config::Worker {
                 command: worker.command.clone(),
-                directory,
+                directory: source.path.clone(),
                 environment,
                 on_port: matches!(worker.listen, Listen::Port),
                 ready_path: Some(worker.ready.path.clone()),
@@ -143,7 +142,10 @@ fn take(
                 cpu_millis: None,
                 silence: manifest.limits.timeout.unwrap_or(config::Worker::SILENCE),
             };
-            plugins.workers.push(config::Backend::of_worker(&plugin.name, worker));
+            let backend = config::Backend::of_worker(&plugin.name, worker);
+            // A folder that nobody has to have signed is its author's workplace, and runs where it is.
+            let runs_in_place = source.path.is_dir() && !must_be_signed;
+            plugins.workers.push((backend, (!runs_in_place).then_some(package)));
         }
     }
     Ok(())
@@ -176,21 +178,4 @@ fn requires(manifest: &Manifest) -> Vec<Requirement> {
         methods: required.methods.clone(),
     };
     manifest.requires.iter().map(requirement).collect()
-}
-
-/// Where a worker's files are: the folder of the package, or a folder that a packed one is unpacked to, once for each content.
-fn directory(path: &Path, package: &Package) -> std::io::Result<PathBuf> {
-    if path.is_dir() {
-        return std::path::absolute(path);
-    }
-    let digest: String = package.digest().chars().take(16).collect();
-    let name = format!("{}-{}-{digest}", package.manifest().name, package.manifest().version);
-    let packages = worker_folder().join("packages");
-    let folder = packages.join(name);
-    if !folder.is_dir() {
-        use std::os::unix::fs::DirBuilderExt;
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&packages)?;
-        package.unpack(&folder)?;
-    }
-    Ok(folder)
 }

@@ -12,6 +12,7 @@ use crate::router::{
 };
 use crate::telemetry::Metrics;
 use framex_plugin_host::component::ComponentHost;
+use framex_plugin_package::Package;
 use framex_plugin_worker::WorkerSet;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -42,10 +43,18 @@ pub(super) struct Workshop<'a> {
     pub(super) largest_memory: u64,
 }
 
+/// A backend of which a cluster can be made.
+struct Prepared<'a> {
+    backend: Cow<'a, config::Backend>,
+    builder: PeerBuilder,
+    /// What a worker runs a copy of.
+    package: Option<Package>,
+}
+
 /// What is left of a namespace in which no problem was found.
 pub(super) struct Checked<'a> {
     matches: Vec<RouteMatch>,
-    builders: Vec<(Cow<'a, config::Backend>, PeerBuilder)>,
+    builders: Vec<Prepared<'a>>,
     plugins: BTreeMap<String, Arc<LocalPlugin>>,
 }
 
@@ -261,38 +270,40 @@ fn report_conflicts(matches: &[Option<RouteMatch>], problems: &mut ProblemList) 
 
 fn prepare_clusters<'a>(
     config: &'a Namespace,
-    workers: Vec<config::Backend>,
+    workers: Vec<(config::Backend, Option<Package>)>,
     problems: &mut ProblemList,
-) -> Vec<(Cow<'a, config::Backend>, PeerBuilder)> {
-    let mut builders = Vec::with_capacity(config.backends.len() + workers.len());
-    for backend in config.backends.iter().map(Cow::Borrowed).chain(workers.into_iter().map(Cow::Owned)) {
+) -> Vec<Prepared<'a>> {
+    let mut prepared = Vec::with_capacity(config.backends.len() + workers.len());
+    let of_file = config.backends.iter().map(|backend| (Cow::Borrowed(backend), None));
+    let of_packages = workers.into_iter().map(|(backend, package)| (Cow::Owned(backend), package));
+    for (backend, package) in of_file.chain(of_packages) {
         match PeerBuilder::new(&config.name, &backend) {
-            Ok(builder) => builders.push((backend, builder)),
+            Ok(builder) => prepared.push(Prepared { backend, builder, package }),
             Err(error) => {
                 let path = ValuePath::default().key("backends").key(backend.name.clone());
                 problems.report(path, error.to_string());
             }
         }
     }
-    builders
+    prepared
 }
 
 /// Names are looked up only for a configuration that is right in all else: lookups can be slow.
 fn compile_clusters(
     config: &Namespace,
-    builders: Vec<(Cow<'_, config::Backend>, PeerBuilder)>,
+    builders: Vec<Prepared<'_>>,
     previous: Option<&Arc<NamespacePart>>,
     workshop: &Workshop<'_>,
     problems: &mut ProblemList,
 ) -> Option<BTreeMap<String, Arc<Cluster>>> {
     let mut clusters = BTreeMap::new();
-    for (backend, builder) in builders {
+    for Prepared { backend, builder, package } in builders {
         let old = previous.and_then(|part| part.clusters.get(&backend.name));
         let backend = &*backend;
         let cluster = match old.filter(|old| old.is_same(backend, &builder)) {
             Some(old) => old.clone(),
             None => {
-                let workers = match start_workers(config, backend, previous.is_some(), workshop) {
+                let workers = match start_workers(config, backend, package.as_ref(), previous.is_some(), workshop) {
                     Ok(workers) => workers,
                     Err(reason) => {
                         let path = ValuePath::default().key("plugins").key(backend.name.clone()).key("worker");
@@ -315,11 +326,12 @@ fn compile_clusters(
 fn start_workers(
     config: &Namespace,
     backend: &config::Backend,
+    package: Option<&Package>,
     must_be_ready: bool,
     workshop: &Workshop<'_>,
 ) -> Result<Option<WorkerSet>, String> {
     let (Some(worker), Some(runtime)) = (backend.worker(), workshop.workers) else { return Ok(None) };
-    let set = runtime.start_set(&config.name, &backend.name, worker).map_err(|error| error.to_string())?;
+    let set = runtime.start_set(&config.name, &backend.name, worker, package).map_err(|error| error.to_string())?;
     if must_be_ready {
         runtime.wait_until_ready(&set).map_err(|reason| format!("the new worker is not used: {reason}"))?;
     }
@@ -359,13 +371,13 @@ fn compile_requirements(
 fn report_absent(
     config: &Namespace,
     plugins: &BTreeMap<String, Arc<LocalPlugin>>,
-    builders: &[(Cow<'_, config::Backend>, PeerBuilder)],
+    builders: &[Prepared<'_>],
     problems: &mut ProblemList,
 ) {
     let optional = |name: &str| config.plugins.iter().any(|plugin| plugin.name == name && plugin.optional);
     for (index, route) in config.routes.iter().enumerate() {
         let config::Target::Plugin(name) = &route.target else { continue };
-        let is_here = plugins.contains_key(name) || builders.iter().any(|(backend, _)| backend.name == *name);
+        let is_here = plugins.contains_key(name) || builders.iter().any(|prepared| prepared.backend.name == *name);
         if !is_here && optional(name) && route.fallback.is_none() {
             let path = ValuePath::default().key("routes").index(index).key("to");
             problems.report(path, format!("the optional plugin `{name}` is not here, and the route has no `fallback`"));

@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
@@ -20,6 +20,9 @@ const DIGEST: usize = 32;
 const ENDING: &str = "cwasm";
 /// What all files together may take; the ones not used for longest go first.
 const LARGEST: u64 = 2 << 30;
+
+/// No file takes this long to be written.
+const LONGEST_WRITE: Duration = Duration::from_secs(3600);
 
 /// A folder of compiled components, or nothing.
 #[derive(Debug)]
@@ -151,6 +154,10 @@ fn remove_oldest(directory: &Path, keep: &Path, largest: u64) -> io::Result<()> 
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
         let path = entry.path();
+        if is_abandoned(&path, &entry.metadata()?) {
+            remove(&path)?;
+            continue;
+        }
         if path.extension().is_some_and(|ending| ending == ENDING) {
             let metadata = entry.metadata()?;
             files.push((metadata.modified()?, metadata.len(), path));
@@ -163,11 +170,26 @@ fn remove_oldest(directory: &Path, keep: &Path, largest: u64) -> io::Result<()> 
             break;
         }
         if path != keep {
-            std::fs::remove_file(&path)?;
+            remove(&path)?;
             total -= size;
         }
     }
     Ok(())
+}
+
+/// Whether a file is what a process has left that ended in the middle of writing it.
+fn is_abandoned(path: &Path, metadata: &std::fs::Metadata) -> bool {
+    let is_partial = path.extension().is_some_and(|ending| ending.to_string_lossy().starts_with("partial-"));
+    let age = metadata.modified().ok().and_then(|modified| modified.elapsed().ok());
+    is_partial && age.is_some_and(|age| age > LONGEST_WRITE)
+}
+
+/// Removes a file; another gateway with the same folder may have been faster.
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -261,11 +283,20 @@ mod tests {
         let path = |name: &str| folder.path().join(format!("{name}.{ENDING}"));
         for (name, age) in [("old", 30), ("middle", 20), ("new", 10)] {
             std::fs::write(path(name), [0; 100]).unwrap();
-            let modified = SystemTime::now() - std::time::Duration::from_secs(age);
+            let modified = SystemTime::now() - Duration::from_secs(age);
             std::fs::File::options().write(true).open(path(name)).unwrap().set_modified(modified).unwrap();
         }
         std::fs::write(folder.path().join("not ours"), [0; 1000]).unwrap();
+        for (name, age) in [("abandoned", 7200), ("at work", 10)] {
+            let partial = folder.path().join(name).with_extension("partial-1");
+            std::fs::write(&partial, [0; 10]).unwrap();
+            let modified = SystemTime::now() - Duration::from_secs(age);
+            std::fs::File::options().write(true).open(&partial).unwrap().set_modified(modified).unwrap();
+        }
         remove_oldest(folder.path(), &path("old"), 200).unwrap();
         assert!(path("old").exists() && !path("middle").exists() && path("new").exists());
+        assert!(
+            !folder.path().join("abandoned.partial-1").exists() && folder.path().join("at work.partial-1").exists()
+        );
     }
 }

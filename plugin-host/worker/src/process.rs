@@ -9,10 +9,13 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// What every program may expect to find in its environment.
 const INHERITED: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
+
+/// How often an ending group is looked at.
+const GROUP_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A running process. Dropping it kills its group.
 #[derive(Debug)]
@@ -75,7 +78,14 @@ impl Process {
     pub(crate) async fn stop(mut self, grace: Duration) {
         // The group may have ended by itself.
         let _ = killpg(self.group, Signal::SIGTERM);
-        let _ = timeout(grace, self.child.wait()).await;
+        let _ = timeout(grace, async {
+            let _ = self.child.wait().await;
+            // A launcher may end before the processes that still answer.
+            while killpg(self.group, None).is_ok() {
+                sleep(GROUP_INTERVAL).await;
+            }
+        })
+        .await;
         self.kill_group();
         let _ = self.child.wait().await;
     }

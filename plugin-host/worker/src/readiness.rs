@@ -25,7 +25,14 @@ pub(crate) async fn becomes_ready(address: &WorkerAddress, path: Option<&str>) {
 async fn is_ready(address: &WorkerAddress, path: Option<&str>) -> io::Result<bool> {
     match address {
         WorkerAddress::Unix(socket) => ask(UnixStream::connect(socket).await?, path).await,
-        WorkerAddress::Tcp(address) => ask(TcpStream::connect(address).await?, path).await,
+        WorkerAddress::Tcp(address) => {
+            let stream = TcpStream::connect(address).await?;
+            // While nobody listens on it, a port of this range can be given to the very connection that asks for it.
+            if stream.local_addr()? == stream.peer_addr()? {
+                return Ok(false);
+            }
+            ask(stream, path).await
+        }
     }
 }
 

@@ -194,6 +194,26 @@ async fn a_package_may_be_a_worker() {
 }
 
 #[tokio::test]
+async fn a_signed_worker_runs_what_was_verified_whatever_becomes_of_its_folder() {
+    let bench = Bench::new();
+    let (key, public) = bench.keys("acme").await;
+    let folder = bench.worker("1.0.0");
+    bench.plugin(&["sign", &text(&folder), "--key", &key, "--publisher", "acme"]).await;
+    let gateway = Gateway::start(conf(&folder, "", &format!("publishers: {{ acme: \"{public}\" }}"))).await;
+    let process = async |other_than: &str| {
+        eventually("a process answers", async || {
+            let answer = gateway.get("/api/v1/demo/").await;
+            (answer.status == 200 && answer.text() != other_than).then(|| answer.text())
+        })
+        .await
+    };
+    let first = process("").await;
+    std::fs::write(folder.join("worker.py"), "raise SystemExit('not what was signed')").expect("a file");
+    assert_eq!(gateway.get("/api/v1/demo/crash").await.status, 502);
+    process(&first).await;
+}
+
+#[tokio::test]
 async fn inspect_says_what_is_in_a_package() {
     let bench = Bench::new();
     let folder = bench.component("1.2.3", "description: Says things back.\nauthors: [Ada]\nlicense: Apache-2.0");
