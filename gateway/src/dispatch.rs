@@ -12,6 +12,7 @@ mod account;
 mod call_scope;
 mod counted_body;
 mod fields;
+mod function_calls;
 mod internal_calls;
 mod network_call;
 mod plugin_failure;
@@ -20,7 +21,8 @@ mod problem;
 
 pub use call_scope::CallScope;
 pub(crate) use fields::{edit_credentials, set_own_fields};
+pub(crate) use function_calls::refuse_function_calls;
 pub use internal_calls::InternalCalls;
 pub(crate) use plugin_failure::{cut_of, rejection_of};
 pub(crate) use plugin_request::{PluginRequest, plugin_request};
-pub(crate) use problem::{CONTENT_TYPE, problem};
+pub(crate) use problem::{problem, problem_fields};

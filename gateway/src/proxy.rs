@@ -200,6 +200,9 @@ impl ProxyHttp for GatewayProxy {
     }
 
     async fn upstream_peer(&self, _session: &mut Session, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
+        // A repeated request is read, counted and sent anew.
+        context.bytes_in = 0;
+        context.body_forwarded = false;
         let pick = |context: &RequestContext| context.cluster().and_then(|cluster| cluster.pick(&context.tried));
         let picked = match pick(context) {
             None if context.step_down() => pick(context),
@@ -309,7 +312,8 @@ impl ProxyHttp for GatewayProxy {
         if let Some(cluster) = context.cluster() {
             cluster.metrics.connect_failed();
             // Nothing was sent, so any method may try the next endpoint (RFC 9110 §9.2.2).
-            if context.tried.len() < MOST_ATTEMPTS.min(cluster.size()) || context.step_down() {
+            let another = context.tried.len() < MOST_ATTEMPTS && cluster.pick(&context.tried).is_some();
+            if another || context.step_down() {
                 error.set_retry(true);
             }
         }

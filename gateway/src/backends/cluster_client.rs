@@ -4,7 +4,8 @@
 use super::cluster::Cluster;
 use super::peer::EndpointPeer;
 use crate::config::{HostHeader, Protocol};
-use framex_plugin_host::{Body, BodyError};
+use crate::telemetry::UpstreamInUse;
+use framex_plugin_host::{Body, BodyError, empty_body};
 use futures_util::stream;
 use http::{HeaderMap, Method, Request, Response, Version, header};
 use http_body::{Body as _, Frame};
@@ -50,6 +51,9 @@ pub enum ClusterError {
     /// The endpoint took too long.
     #[error("no answer in time: {0}")]
     Silent(String),
+    /// The body of the request broke off; the endpoint is not to blame.
+    #[error("the request broke off: {0}")]
+    Request(String),
     /// The connection broke, or what came is no HTTP.
     #[error("no valid answer: {0}")]
     Broken(String),
@@ -61,7 +65,7 @@ impl ClusterClient {
     /// may be silent, if not the cluster's own time.
     ///
     /// # Errors
-    /// When there was no valid answer. A request that may have been received is not sent again.
+    /// When there was no valid answer. A request that may have been acted upon is not sent again.
     pub async fn call(
         &self,
         cluster: &Arc<Cluster>,
@@ -69,15 +73,36 @@ impl ClusterClient {
         silence: Option<Duration>,
         tried: &mut Vec<Arc<str>>,
     ) -> Result<Response<Body>, ClusterError> {
-        let (mut session, endpoint, peer) = self.connect(cluster, silence, tried).await?;
         let (parts, body) = request.into_parts();
+        // A kept connection that the endpoint closes in this moment is no answer (RFC 9112 §9.3.1): what may be sent twice is.
+        let is_repeatable = parts.method.is_idempotent() && body.size_hint().exact() == Some(0);
+        if is_repeatable {
+            let (connection, reused) = self.connect(cluster, silence, tried).await?;
+            match self.exchange(connection, cluster, parts.clone(), empty_body()).await {
+                Err(ClusterError::Broken(_)) if reused => {}
+                ended => return ended,
+            }
+        }
+        let (connection, _) = self.connect(cluster, silence, tried).await?;
+        self.exchange(connection, cluster, parts, body).await
+    }
+
+    /// Sends a request over a connection and waits for the head of the answer.
+    async fn exchange(
+        &self,
+        connection: Connection,
+        cluster: &Arc<Cluster>,
+        parts: http::request::Parts,
+        body: Body,
+    ) -> Result<Response<Body>, ClusterError> {
+        let Connection { mut session, endpoint, peer, in_use } = connection;
         let is_h2 = matches!(session, HttpSession::H2(_));
         let head = request_head(parts, cluster, &endpoint, &body, is_h2).map_err(|error| broken(&error))?;
         let patience = peer.options.read_timeout;
         session.set_read_timeout(patience);
         session.set_write_timeout(peer.options.write_timeout);
         session.write_request_header(Box::new(head)).await.map_err(|error| failure(&error))?;
-        send_body(&mut session, body).await?;
+        let was_sent_whole = send_body(&mut session, body).await?;
         let answer = loop {
             session.read_response_header().await.map_err(|error| failure(&error))?;
             let head = session.response_header().ok_or_else(|| ClusterError::Broken("no head".to_owned()))?;
@@ -88,9 +113,12 @@ impl ClusterClient {
         let mut response = Response::new(());
         *response.status_mut() = answer.status;
         *response.headers_mut() = end_to_end(&answer.headers);
-        // Uvicorn closes a connection after an exception without saying so.
-        let is_last = answer.status.is_server_error() && cluster.config.protocol == Protocol::Http1;
-        let reading = Reading { session, connector: self.connector.clone(), peer, is_last, cluster: cluster.clone() };
+        // Uvicorn closes a connection after an exception without saying so. And behind a body that was not sent whole, the next
+        // request would be taken for the rest of it.
+        let is_failed = answer.status.is_server_error() && cluster.config.protocol == Protocol::Http1;
+        let is_last = is_failed || !was_sent_whole;
+        let connector = self.connector.clone();
+        let reading = Reading { session, connector, peer, is_last, cluster: cluster.clone(), _in_use: in_use };
         Ok(response.map(|()| reading.into_body()))
     }
 
@@ -99,7 +127,7 @@ impl ClusterClient {
         cluster: &Arc<Cluster>,
         silence: Option<Duration>,
         tried: &mut Vec<Arc<str>>,
-    ) -> Result<(HttpSession<()>, Arc<EndpointPeer>, HttpPeer), ClusterError> {
+    ) -> Result<(Connection, bool), ClusterError> {
         let mut refused = Vec::new();
         let mut last = "no endpoint is known".to_owned();
         while refused.len() < MOST_ATTEMPTS {
@@ -108,8 +136,8 @@ impl ClusterClient {
             let peer = *endpoint.for_request(silence);
             match self.connector.get_http_session(&peer).await {
                 Ok((session, reused)) => {
-                    drop(cluster.metrics.connected(reused));
-                    return Ok((session, endpoint, peer));
+                    let in_use = cluster.metrics.connected(reused);
+                    return Ok((Connection { session, endpoint, peer, in_use }, reused));
                 }
                 Err(error) => {
                     cluster.metrics.connect_failed();
@@ -152,19 +180,26 @@ fn request_head(
     Ok(head)
 }
 
-async fn send_body(session: &mut HttpSession<()>, mut body: Body) -> Result<(), ClusterError> {
+/// Sends a body. Whether all of it was sent: an endpoint may answer before it has read everything.
+async fn send_body(session: &mut HttpSession<()>, mut body: Body) -> Result<bool, ClusterError> {
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| ClusterError::Broken(format!("the request broke off: {error}")))?;
+        let frame = frame.map_err(|error| ClusterError::Request(error.to_string()))?;
         if let Ok(chunk) = frame.into_data()
             && !chunk.is_empty()
             && session.write_request_body(chunk, false).await.is_err()
         {
-            // It may have answered already and read no further.
-            return Ok(());
+            return Ok(false);
         }
     }
-    let _ = session.finish_request_body().await;
-    Ok(())
+    Ok(session.finish_request_body().await.is_ok())
+}
+
+/// A connection to an endpoint, before a request.
+struct Connection {
+    session: HttpSession<()>,
+    endpoint: Arc<EndpointPeer>,
+    peer: HttpPeer,
+    in_use: UpstreamInUse,
 }
 
 /// An answer that is being read.
@@ -174,6 +209,7 @@ struct Reading {
     peer: HttpPeer,
     is_last: bool,
     cluster: Arc<Cluster>,
+    _in_use: UpstreamInUse,
 }
 
 impl Reading {
@@ -194,7 +230,7 @@ impl Reading {
 
     /// Gives the connection back for the next call.
     async fn finish(self) {
-        let Self { session, connector, peer, is_last, cluster } = self;
+        let Self { session, connector, peer, is_last, cluster, _in_use } = self;
         if !is_last {
             connector.release_http_session(session, &peer, Some(cluster.config.timeouts.idle)).await;
         }

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 /// The body of a request is longer than its route allows.
 #[derive(Debug, thiserror::Error)]
 #[error("the body may have {0} bytes at most")]
-pub(super) struct TooLong(u64);
+pub(super) struct TooLong(pub(super) u64);
 
 struct CountedBody {
     inner: Body,

@@ -2,11 +2,12 @@
 
 use super::account::{Account, Books};
 use super::call_scope::CallScope;
-use super::counted_body::counted;
+use super::counted_body::{TooLong, counted};
+use super::function_calls::refuse_function_calls;
 use super::network_call::NetworkCalls;
 use super::plugin_failure::rejection_of;
 use super::plugin_request::{PluginRequest, plugin_request};
-use super::problem::{CONTENT_TYPE, problem};
+use super::problem::{problem, problem_fields};
 use crate::identity::{Identity, PluginOnBehalf};
 use crate::rejection::{Reason, Rejection};
 use crate::request::{RequestView, normal_path};
@@ -15,9 +16,10 @@ use crate::telemetry::{AccessLog, Metrics};
 use async_trait::async_trait;
 use framex_plugin_host::{Body, Caller, Outgoing, OutgoingError, empty_body, full_body};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 use tokio::time::Instant;
 
@@ -154,12 +156,17 @@ impl InternalCalls {
         account.in_flight = Some(route.metrics.enter());
         account.route = Some(route.clone());
         route.rule.authorise(&account.identity)?;
+        refuse_function_calls(&route, path)?;
         account.guards = route.enter(account.started)?;
         let (parts, body) = request.into_parts();
         let is_empty = body.size_hint().exact() == Some(0);
         let body = counted(body, account.bytes_in.clone(), route.request_body);
         let answered = self.ask(account, &parts, body, path, &route, caller).await;
         let Err(Refusal::Answer(rejection)) = &answered else { return answered };
+        // Whoever answers sees only that the body broke off; why is known here.
+        if let Some(limit) = route.request_body.filter(|limit| account.bytes_in.load(Ordering::Relaxed) > *limit) {
+            return Err(Rejection::new(Reason::BodyTooLarge, TooLong(limit).to_string()).into());
+        }
         let out_of_reach = matches!(
             rejection.reason,
             Reason::Busy | Reason::Unavailable | Reason::PluginNotStarted | Reason::BackendUnreachable
@@ -235,10 +242,6 @@ fn refuse(rejection: &Rejection, request_id: Option<&str>, is_head: bool) -> Res
     let body = problem(rejection, request_id);
     let mut answer = Response::new(full_body(if is_head { Vec::new() } else { body }));
     *answer.status_mut() = StatusCode::from_u16(rejection.reason.status()).unwrap_or(StatusCode::BAD_GATEWAY);
-    let fields = answer.headers_mut();
-    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-    if let Some(after) = rejection.headers.retry_after {
-        fields.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
-    }
+    *answer.headers_mut() = problem_fields(rejection);
     answer
 }

@@ -63,6 +63,7 @@ fn rejection_of(error: &ClusterError, cluster: &Cluster) -> Rejection {
             (Reason::BackendUnreachable, format!("the backend `{backend}` cannot be reached"))
         }
         ClusterError::Silent(_) => (Reason::BackendTimeout, format!("the backend `{backend}` was silent for too long")),
+        ClusterError::Request(_) => (Reason::BadRequest, "the body of the request broke off".to_owned()),
         ClusterError::Broken(_) => (Reason::BackendBroken, format!("the backend `{backend}` broke off its answer")),
     };
     Rejection::new(reason, detail).with_note(error.to_string())

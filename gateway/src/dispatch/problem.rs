@@ -1,10 +1,32 @@
 //! The body of an answer of the gateway itself: RFC 9457 problem details.
 
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, RejectionHeaders};
+use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 
 /// The media type of [`problem`].
-pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
+const CONTENT_TYPE: &str = "application/problem+json";
+
+/// The fields of such an answer, without those of its framing.
+pub(crate) fn problem_fields(rejection: &Rejection) -> HeaderMap {
+    let mut fields = HeaderMap::with_capacity(4);
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let RejectionHeaders { allow, www_authenticate, retry_after } = &rejection.headers;
+    // Whole seconds, rounded up: coming back too early only earns another refusal.
+    let retry_after = retry_after.map(|after| after.as_millis().div_ceil(1000).max(1).to_string());
+    for (name, value) in [
+        (header::ALLOW, allow.as_deref()),
+        (header::WWW_AUTHENTICATE, www_authenticate.as_deref()),
+        (header::RETRY_AFTER, retry_after.as_deref()),
+    ] {
+        // Methods, challenges and numbers are field values by construction.
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+            fields.insert(name, value);
+        }
+    }
+    fields
+}
 
 #[derive(Serialize)]
 struct Problem<'a> {

@@ -3,18 +3,16 @@
 use super::context::{RequestContext, body_too_large};
 use super::framing;
 use crate::access;
+use crate::dispatch::refuse_function_calls;
 use crate::rejection::{Reason, Rejection};
 use crate::request::{RequestView, client_address, normal_host, normal_path};
-use crate::snapshot::{Route, Routed, Snapshot};
-use crate::telemetry::{BackendKind, RequestId, TraceContext};
+use crate::snapshot::{Routed, Snapshot};
+use crate::telemetry::{RequestId, TraceContext};
 use http::{Method, header};
 use pingora_proxy::Session;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
-
-/// Where a FrameX instance takes calls of functions by name.
-const FUNCTION_CALLS: &str = "/api/v1/proxy/remote";
 
 /// Lets the request in, with its route and identity in the context, or says why not.
 pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<(), Rejection> {
@@ -80,18 +78,6 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<(
         (Some(limit), Some(length)) if length > limit => Err(body_too_large(limit)),
         _ => Ok(()),
     }
-}
-
-/// `POST /api/v1/proxy/remote` of a FrameX instance (0.4) makes objects of any class that the request names, before it looks
-/// whether there is such a function, and asks for no key by default. It stays closed behind the gateway.
-fn refuse_function_calls(route: &Route, path: &str) -> Result<(), Rejection> {
-    let fallback = route.fallback.as_ref().map(|cluster| cluster.kind());
-    let is_framex = [Some(route.target.kind()), fallback].contains(&Some(BackendKind::Framex));
-    if is_framex && route.rewrite.path(path).trim_end_matches('/').ends_with(FUNCTION_CALLS) {
-        let detail = "this path of a FrameX instance calls Python functions by name, which is not allowed";
-        return Err(Rejection::new(Reason::FunctionForbidden, detail));
-    }
-    Ok(())
 }
 
 fn content_length(session: &Session) -> Option<u64> {

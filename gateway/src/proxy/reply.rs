@@ -1,7 +1,7 @@
 //! Writes the gateway's own answers, and the gateway's own fields into the backends' answers.
 
 use super::context::RequestContext;
-use crate::dispatch::{CONTENT_TYPE, problem};
+use crate::dispatch::{problem, problem_fields};
 use crate::rejection::Rejection;
 use crate::request::field::X_REQUEST_ID;
 use bytes::Bytes;
@@ -14,20 +14,10 @@ use pingora_proxy::Session;
 pub(super) async fn write(session: &mut Session, context: &RequestContext, rejection: &Rejection) -> Result<()> {
     let body = problem(rejection, context.request_id());
     let mut answer = ResponseHeader::build(rejection.reason.status(), Some(8))?;
-    answer.insert_header(header::CONTENT_TYPE, CONTENT_TYPE)?;
+    for (name, value) in &problem_fields(rejection) {
+        answer.insert_header(name.clone(), value.clone())?;
+    }
     answer.insert_header(header::CONTENT_LENGTH, body.len())?;
-    answer.insert_header(header::CACHE_CONTROL, "no-store")?;
-    let fields = &rejection.headers;
-    if let Some(allow) = &fields.allow {
-        answer.insert_header(header::ALLOW, allow)?;
-    }
-    if let Some(challenge) = &fields.www_authenticate {
-        answer.insert_header(header::WWW_AUTHENTICATE, challenge)?;
-    }
-    if let Some(after) = fields.retry_after {
-        // Whole seconds, rounded up: coming back too early only earns another refusal.
-        answer.insert_header(header::RETRY_AFTER, after.as_millis().div_ceil(1000).max(1).to_string())?;
-    }
     insert_request_id(&mut answer, context)?;
     let is_head = session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(answer), is_head).await?;

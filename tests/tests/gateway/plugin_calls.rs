@@ -3,6 +3,8 @@
 use crate::configurations::rogue;
 use framex_tests::{Conf, Gateway, Token, Upstream};
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// `caller` in the namespace `one` may call what `requires` says; `called` in `two` answers below `/api/v1/two/rogue`, and a
 /// service below `/api/v1/two/service`. `two` adds settings to the second namespace.
@@ -161,6 +163,47 @@ async fn what_a_called_plugin_does_wrong_is_told_to_the_caller() {
     }
     let broken = call(&gateway, "two.framex.internal", "/api/v1/two/rogue/half").await;
     assert_eq!(broken, "status 200\nthe first half\n(broken off)\n");
+}
+
+#[tokio::test]
+async fn functions_of_a_framex_instance_are_closed_to_plugins_too() {
+    let service = service().await;
+    let framex = format!(
+        "backends: {{ framex: {{ framex: {{ endpoints: [\"{}\"] }} }} }}
+routes: [{{ name: framex, match: {{ path: /api/v1/three/** }}, to: framex, public: true, rewrite: {{ strip_prefix: /api/v1/three, add_prefix: /api/v1 }} }}]",
+        service.url()
+    );
+    let conf = conf("{ path: /api/v1/three/** }", LET_IN, &service).namespace("three", &framex);
+    let gateway = Gateway::start(conf).await;
+    let refused = call(&gateway, "three.framex.internal", "/api/v1/three/proxy/remote").await;
+    assert!(refused.starts_with("status 403\n") && refused.contains("function_forbidden"), "{refused}");
+    assert!(service.requests().is_empty());
+    let answered = call(&gateway, "three.framex.internal", "/api/v1/three/echo").await;
+    assert!(answered.starts_with("status 200\n/api/v1/echo\n"), "{answered}");
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_the_endpoint_closes_costs_a_plugin_nothing() {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let service = Upstream::serving(move |mut exchange| {
+        let number = requests.fetch_add(1, Ordering::SeqCst);
+        async move {
+            exchange.body().await?;
+            if number == 1 {
+                return Err(std::io::Error::other("it was about to close the connection"));
+            }
+            exchange.reply(200, &[], "answered").await?;
+            Ok(exchange)
+        }
+    })
+    .await;
+    let gateway = Gateway::start(conf(EVERYTHING, LET_IN, &service)).await;
+    for _ in 0..2 {
+        let answer = call(&gateway, "two.framex.internal", "/api/v1/two/service/items").await;
+        assert_eq!(answer, "status 200\nanswered");
+    }
+    assert_eq!((service.requests().len(), service.connections()), (3, 2));
+    gateway.metric_becomes("upstream_connections_in_use", &[("namespace", "two")], 0.0).await;
 }
 
 #[tokio::test]
