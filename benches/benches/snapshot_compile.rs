@@ -3,7 +3,7 @@
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use framex_gateway::config;
-use framex_gateway::snapshot::{Compiler, Snapshot};
+use framex_gateway::snapshot::{Compiler, Snapshot, Trials};
 use framex_gateway::telemetry::Metrics;
 use framex_plugin_host::component::{ComponentHost, HostSettings};
 use std::fmt::Write;
@@ -33,7 +33,7 @@ fn write_namespace(folder: &Path, namespace: usize, routes: usize, suffix: &str)
 }
 
 fn compile(compiler: &Compiler, folder: &Path, previous: Option<&Snapshot>) -> Snapshot {
-    let compiled = compiler.compile(config::load(&folder.join("gateway.yaml")), previous);
+    let compiled = compiler.compile(config::load(&folder.join("gateway.yaml")), previous, Trials::default());
     assert!(compiled.problems.is_empty(), "{:?}", compiled.problems.first());
     compiled.snapshot.expect("a snapshot")
 }

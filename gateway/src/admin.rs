@@ -9,7 +9,7 @@
 //! | `GET /readyz` | 200 once a configuration is applied and the listeners are up, else 503 with the reason |
 //! | `GET /admin/v1/status` | revision, last reload, problems, namespaces with the health of their backends and plugins |
 //! | `GET /admin/v1/routes` | every route in the order of precedence |
-//! | `POST /admin/v1/reload` | reloads and waits: 200 applied or unchanged, 422 rejected, with every problem |
+//! | `POST /admin/v1/reload` | reloads and waits, also for new workers: 200 applied or unchanged, 422 rejected, with every problem |
 
 mod status;
 
@@ -89,7 +89,7 @@ impl Admin {
     }
 
     async fn reload(&self) -> Response<Vec<u8>> {
-        match self.reloader.reload(Trigger::Admin).await {
+        match self.reloader.reload_to_the_end(Trigger::Admin).await {
             Some(answer @ Answer::Rejected { .. }) => json(StatusCode::UNPROCESSABLE_ENTITY, &answer),
             Some(answer) => json(StatusCode::OK, &answer),
             None => text(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping\n"),

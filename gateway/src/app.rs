@@ -14,7 +14,7 @@ use crate::dispatch::InternalCalls;
 use crate::lifecycle::Lifecycle;
 use crate::proxy::{Edge, EdgeLimits, GatewayProxy, Shared};
 use crate::reload::{StartError, Worker};
-use crate::snapshot::{Compiled, Compiler};
+use crate::snapshot::{Compiled, Compiler, Trials};
 use crate::telemetry::{AccessLog, BackendKind, Metrics};
 use control::{Control, StopSignal};
 use framex_plugin_host::component::{ComponentHost, HostSettings};
@@ -77,7 +77,7 @@ pub fn compile(file: &Path) -> anyhow::Result<Compiled> {
         // Whatever limits gateway.yaml means to set, the plugins can be tried.
         None => ComponentHost::start(HostSettings { max_memory_per_instance: 4 << 30, ..HostSettings::default() })?,
     };
-    Ok(Compiler::new(host, Metrics::new()).compile(sources, None))
+    Ok(Compiler::new(host, Metrics::new()).compile(sources, None, Trials::default()))
 }
 
 /// Runs the gateway until it is told to stop; then the process ends.

@@ -7,11 +7,13 @@ mod cluster;
 mod cluster_client;
 mod health_check;
 mod local_plugin;
+mod name_lookup;
 mod peer;
 mod worker_runtime;
 
 pub use cluster::{Cluster, PickedEndpoint};
 pub use cluster_client::{ClusterClient, ClusterError};
 pub use local_plugin::{LocalPlugin, PluginCode};
+pub use name_lookup::NameLookup;
 pub use peer::{CaFileError, EndpointPeer, PeerBuilder};
 pub use worker_runtime::{StartWorkerError, WorkerRuntime};

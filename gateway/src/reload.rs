@@ -3,22 +3,25 @@
 //! The file watcher, SIGHUP and the admin API all call [`Reloader::reload`]. The worker reads, validates and compiles on
 //! a blocking thread, swaps the snapshot in one store, and only then starts background work for what is new. What
 //! left the configuration ends when its last request does. Nothing before the swap touches the running snapshot.
+//!
+//! A namespace with a new worker that is not ready yet is left as it is, and reloaded again by itself when that is decided; the
+//! queue does not wait for it.
 
 mod changes;
-mod watch;
+mod file_watch;
 
 pub use changes::Changes;
-pub use watch::watch;
+pub use file_watch::watch_files;
 
 use crate::backends::Cluster;
 use crate::config::{self, Problem};
-use crate::snapshot::{Compiled, Compiler, NamespacePart, Snapshot};
+use crate::snapshot::{Compiled, Compiler, NamespacePart, Snapshot, Trials};
 use crate::telemetry::{Metrics, ReloadOutcome};
 use arc_swap::ArcSwap;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 /// Requests that may wait for the worker; all that wait get the answer of one reload, so few are ever needed.
@@ -33,6 +36,8 @@ pub enum Trigger {
     Signal,
     /// The admin API.
     Admin,
+    /// It was decided whether a new worker can be used.
+    Trial,
 }
 
 /// How a reload ended.
@@ -47,6 +52,9 @@ pub enum Answer {
         changes: Changes,
         /// Problems of single namespaces, each a line.
         problems: Vec<String>,
+        /// New workers that are not ready yet, each as `namespace/plugin`: their namespaces are as they were until then.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        trials: Vec<String>,
     },
     /// Nothing had changed; what was broken is broken still.
     Unchanged {
@@ -55,6 +63,9 @@ pub enum Answer {
         /// Problems of single namespaces, each a line.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         problems: Vec<String>,
+        /// New workers that are not ready yet, as above.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        trials: Vec<String>,
     },
     /// Nothing of it is in force.
     Rejected {
@@ -65,6 +76,31 @@ pub enum Answer {
     },
 }
 
+impl Answer {
+    /// The new workers that are not ready yet.
+    #[must_use]
+    pub fn trials(&self) -> &[String] {
+        match self {
+            Self::Applied { trials, .. } | Self::Unchanged { trials, .. } => trials,
+            Self::Rejected { .. } => &[],
+        }
+    }
+
+    /// This answer and a later one as one: what changed by both, and what is true now.
+    #[must_use]
+    fn followed_by(self, later: Self) -> Self {
+        match (self, later) {
+            (Self::Applied { changes, .. }, Self::Applied { revision, changes: more, problems, trials }) => {
+                Self::Applied { revision, changes: changes.and(more), problems, trials }
+            }
+            (Self::Applied { changes, .. }, Self::Unchanged { revision, problems, trials }) => {
+                Self::Applied { revision, changes, problems, trials }
+            }
+            (_, later) => later,
+        }
+    }
+}
+
 /// The last answers, for the admin API.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ReloadStatus {
@@ -72,6 +108,9 @@ pub struct ReloadStatus {
     pub last: Option<Answer>,
     /// Problems of the files as they are now.
     pub problems: Vec<String>,
+    /// New workers that are not ready yet, each as `namespace/plugin`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<String>,
     /// Settings of gateway.yaml that wait for a restart.
     pub needs_restart: Vec<&'static str>,
 }
@@ -82,7 +121,7 @@ type Request = (Trigger, Option<oneshot::Sender<Answer>>);
 #[derive(Clone, Debug)]
 pub struct Reloader {
     queue: mpsc::Sender<Request>,
-    status: Arc<Mutex<ReloadStatus>>,
+    status: watch::Receiver<ReloadStatus>,
 }
 
 impl Reloader {
@@ -93,6 +132,20 @@ impl Reloader {
         answered.await.ok()
     }
 
+    /// Like [`Self::reload`], and waits on until the new workers that it has started are ready or given up. `None` when the
+    /// gateway is stopping.
+    pub async fn reload_to_the_end(&self, trigger: Trigger) -> Option<Answer> {
+        let answer = self.reload(trigger).await?;
+        let started = answer.trials().to_vec();
+        if started.is_empty() {
+            return Some(answer);
+        }
+        let mut status = self.status.clone();
+        let last = status.wait_for(|status| !started.iter().any(|name| status.trials.contains(name))).await.ok()?;
+        let last = last.last.clone();
+        Some(last.into_iter().fold(answer, Answer::followed_by))
+    }
+
     /// Asks for a reload without waiting. When the queue is full a reload is about to happen anyway.
     pub fn request(&self, trigger: Trigger) {
         let _ = self.queue.try_send((trigger, None));
@@ -101,7 +154,7 @@ impl Reloader {
     /// What the last reload said.
     #[must_use]
     pub fn status(&self) -> ReloadStatus {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.status.borrow().clone()
     }
 }
 
@@ -119,7 +172,8 @@ pub struct Worker {
     metrics: Metrics,
     tasks: TaskTracker,
     queue: mpsc::Receiver<Request>,
-    status: Arc<Mutex<ReloadStatus>>,
+    status: watch::Sender<ReloadStatus>,
+    trials: Trials,
 }
 
 impl Worker {
@@ -133,7 +187,7 @@ impl Worker {
         metrics: Metrics,
         tasks: TaskTracker,
     ) -> Result<(Self, Reloader), StartError> {
-        let Compiled { snapshot, problems } = compiler.compile(config::load(file), None);
+        let Compiled { snapshot, problems, trials } = compiler.compile(config::load(file), None, Trials::default());
         let problems: Vec<String> = problems.iter().map(Problem::to_string).collect();
         let Some(snapshot) = snapshot else { return Err(StartError(problems)) };
         for problem in &problems {
@@ -143,7 +197,8 @@ impl Worker {
         let outcome = if problems.is_empty() { ReloadOutcome::Applied } else { ReloadOutcome::Partial };
         metrics.reloaded(outcome, snapshot.revision);
         let (sender, queue) = mpsc::channel(QUEUE);
-        let status = Arc::new(Mutex::new(ReloadStatus { last: None, problems, needs_restart: Vec::new() }));
+        let status = ReloadStatus { last: None, problems, trials: trials.names(), needs_restart: Vec::new() };
+        let (status, seen) = watch::channel(status);
         let worker = Self {
             file: file.to_owned(),
             compiler: Arc::new(compiler),
@@ -151,9 +206,10 @@ impl Worker {
             metrics,
             tasks,
             queue,
-            status: status.clone(),
+            status,
+            trials,
         };
-        Ok((worker, Reloader { queue: sender, status }))
+        Ok((worker, Reloader { queue: sender, status: seen }))
     }
 
     /// The snapshot that reloads replace.
@@ -165,7 +221,14 @@ impl Worker {
     /// Works until every [`Reloader`] is gone. Runs the background work of the first snapshot, too.
     pub async fn run(mut self) {
         self.start_background_work(None, &self.snapshot.load_full());
-        while let Some((trigger, answer)) = self.queue.recv().await {
+        loop {
+            let (trigger, answer) = tokio::select! {
+                request = self.queue.recv() => match request {
+                    Some(request) => request,
+                    None => return,
+                },
+                () = self.trials.decided() => (Trigger::Trial, None),
+            };
             let mut waiting: Vec<oneshot::Sender<Answer>> = answer.into_iter().collect();
             // Whoever asked before the files were read gets this answer.
             while let Ok((_, answer)) = self.queue.try_recv() {
@@ -178,11 +241,12 @@ impl Worker {
         }
     }
 
-    async fn reload(&self, trigger: Trigger) -> Answer {
+    async fn reload(&mut self, trigger: Trigger) -> Answer {
         let running = self.snapshot.load_full();
         let compiled = {
             let (file, compiler, running) = (self.file.clone(), self.compiler.clone(), running.clone());
-            tokio::task::spawn_blocking(move || compiler.compile(config::load(&file), Some(&running))).await
+            let trials = std::mem::take(&mut self.trials);
+            tokio::task::spawn_blocking(move || compiler.compile(config::load(&file), Some(&running), trials)).await
         };
         let answer = match compiled {
             Ok(compiled) => self.take_over(&running, compiled),
@@ -195,20 +259,22 @@ impl Worker {
         answer
     }
 
-    fn take_over(&self, running: &Arc<Snapshot>, compiled: Compiled) -> Answer {
+    fn take_over(&mut self, running: &Arc<Snapshot>, compiled: Compiled) -> Answer {
+        self.trials = compiled.trials;
+        let trials = self.trials.names();
         let problems: Vec<String> = compiled.problems.iter().map(Problem::to_string).collect();
         let Some(snapshot) = compiled.snapshot else {
             return Answer::Rejected { revision: running.revision, problems };
         };
         let changes = Changes::between(running, &snapshot);
         if changes.is_empty() && running.broken == snapshot.broken && running.waiting == snapshot.waiting {
-            return Answer::Unchanged { revision: running.revision, problems };
+            return Answer::Unchanged { revision: running.revision, problems, trials };
         }
         let snapshot = Arc::new(snapshot);
         self.snapshot.store(snapshot.clone());
         self.start_background_work(Some(running), &snapshot);
         tell_namespaces(&self.metrics, Some(running), &snapshot);
-        Answer::Applied { revision: snapshot.revision, changes, problems }
+        Answer::Applied { revision: snapshot.revision, changes, problems, trials }
     }
 
     /// Every cluster that is new gets its task; those of clusters that left end by themselves.
@@ -226,10 +292,10 @@ impl Worker {
             Answer::Applied { revision, problems, .. } if problems.is_empty() => {
                 (ReloadOutcome::Applied, *revision, &[])
             }
-            Answer::Unchanged { revision, problems } if problems.is_empty() => {
+            Answer::Unchanged { revision, problems, .. } if problems.is_empty() => {
                 (ReloadOutcome::Unchanged, *revision, &[])
             }
-            Answer::Applied { revision, problems, .. } | Answer::Unchanged { revision, problems } => {
+            Answer::Applied { revision, problems, .. } | Answer::Unchanged { revision, problems, .. } => {
                 (ReloadOutcome::Partial, *revision, problems)
             }
             Answer::Rejected { revision, problems } => (ReloadOutcome::Rejected, *revision, problems),
@@ -257,8 +323,16 @@ impl Worker {
             }
         }
         let needs_restart = self.snapshot.load().waiting.clone();
-        let status = ReloadStatus { last: Some(answer.clone()), problems: problems.to_vec(), needs_restart };
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+        let trials = self.trials.names();
+        for plugin in answer.trials() {
+            tracing::info!(plugin, "the new worker is being tried; its namespace stays as it is until it is ready");
+        }
+        self.status.send_replace(ReloadStatus {
+            last: Some(answer.clone()),
+            problems: problems.to_vec(),
+            trials,
+            needs_restart,
+        });
     }
 }
 

@@ -10,11 +10,13 @@ mod part;
 mod route;
 mod startup_files;
 mod tokens;
+mod trials;
 
 pub use certificate::{CertificateContent, CertificateError};
 pub use compile::{Compiled, Compiler};
 pub use part::NamespacePart;
 pub use route::{AdmissionGuards, Route, Target, Traffic};
+pub use trials::Trials;
 
 use crate::access::TokenCache;
 use crate::config::{Gateway, Grants, lies_in};

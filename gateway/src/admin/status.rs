@@ -21,7 +21,8 @@ pub(super) struct Status<'a> {
 
 #[derive(Debug, Serialize)]
 struct Namespace {
-    /// `in_force`, `last_good` (the file is broken, an older version serves) or `not_served`.
+    /// `in_force`, `last_good` (the file is broken, an older version serves), `trial` (an older version serves until the new
+    /// workers are ready) or `not_served`.
     state: &'static str,
     routes: usize,
     backends: BTreeMap<String, BTreeMap<String, &'static str>>,
@@ -67,7 +68,14 @@ pub(super) fn status<'a>(snapshot: &'a Snapshot, reload: &'a ReloadStatus, lifec
         .namespaces
         .iter()
         .map(|(name, part)| {
-            let state = if snapshot.broken.contains(name) { "last_good" } else { "in_force" };
+            let is_tried = |plugin: &String| plugin.split_once('/').is_some_and(|(namespace, _)| namespace == name);
+            let state = if snapshot.broken.contains(name) {
+                "last_good"
+            } else if reload.trials.iter().any(is_tried) {
+                "trial"
+            } else {
+                "in_force"
+            };
             (name.as_str(), namespace(part, state))
         })
         .collect();

@@ -46,7 +46,7 @@ impl BackgroundService for Control {
         }
         // Changes and signals are noticed from here on, before anyone can see that the gateway is ready; a SIGHUP before
         // would end the process.
-        self.tasks.spawn(reload::watch(self.config.clone(), self.snapshot.clone(), self.reloader.clone()));
+        self.tasks.spawn(reload::watch_files(self.config.clone(), self.snapshot.clone(), self.reloader.clone()));
         match signal(SignalKind::hangup()) {
             Ok(hangups) => drop(self.tasks.spawn(on_hangup(hangups, self.reloader.clone(), self.access_log.clone()))),
             Err(error) => tracing::warn!(%error, "SIGHUP cannot be received; reload by file or the admin API"),

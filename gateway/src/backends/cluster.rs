@@ -1,6 +1,7 @@
 //! The endpoints behind one network backend: which there are, which are healthy, which is next.
 
 use super::health_check::EndpointHealthCheck;
+use super::name_lookup::NameLookup;
 use super::peer::{EndpointPeer, PeerBuilder};
 use crate::config::{Backend, Endpoint, NetworkKind};
 use crate::telemetry::{BackendKind, UpstreamMetrics};
@@ -14,13 +15,16 @@ use pingora_load_balancing::selection::RoundRobin;
 use pingora_load_balancing::{Backend as Member, Backends, LoadBalancer};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 /// How often the names of endpoints are looked up again.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How often while one of them has no address.
+const MISSING_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A picked endpoint.
 pub type PickedEndpoint = Arc<EndpointPeer>;
@@ -63,20 +67,19 @@ impl ServiceDiscovery for Membership {
 }
 
 impl Cluster {
-    /// Looks up the endpoints' names (blocking) and prepares their peers. A name that cannot be looked up now is tried
-    /// again by [`Self::maintain`]; it is no reason to refuse a configuration.
+    /// Prepares the peers of the endpoints. A name that could not be looked up is tried again by [`Self::maintain`]; it is no
+    /// reason to refuse a configuration.
     #[must_use]
-    pub fn resolve(
+    pub fn new(
         namespace: &str,
         builder: PeerBuilder,
         config: &Backend,
+        names: &NameLookup,
         metrics: UpstreamMetrics,
         workers: Option<WorkerSet>,
     ) -> Self {
         let fingerprint = builder.fingerprint();
-        let resolved = resolve_all(&builder, &config.endpoints, |endpoint| {
-            (endpoint.host.as_str(), endpoint.port).to_socket_addrs().map(Iterator::collect)
-        });
+        let resolved = resolve_all(&builder, &config.endpoints, |endpoint| names.addresses(endpoint));
         let endpoints = Arc::new(ArcSwap::from_pointee(resolved));
         let mut backends = Backends::new(Box::new(Membership(endpoints.clone())));
         if let Some(health) = &config.health {
@@ -90,13 +93,18 @@ impl Cluster {
         let key_field = key_field(&config.kind);
         let config = config.clone();
         let cluster = Self { config, metrics, key_field, fingerprint, builder, endpoints, balancer, workers };
-        // Workers that are ready already get requests from the first moment on.
-        if let Some(workers) = &cluster.workers {
-            cluster.set_worker_endpoints(workers);
-        }
         // `Membership` never waits, so the first update is done when it returns.
         let _ = futures_util::FutureExt::now_or_never(cluster.balancer.update());
         cluster
+    }
+
+    /// Takes the workers that are ready by now for the endpoints, so that the cluster answers from its first moment on; after
+    /// that, [`Self::maintain`] does.
+    pub fn take_ready_workers(&self) {
+        if let Some(workers) = &self.workers {
+            self.set_worker_endpoints(workers);
+            let _ = futures_util::FutureExt::now_or_never(self.balancer.update());
+        }
     }
 
     /// The processes behind the cluster, if they are the gateway's own.
@@ -215,23 +223,25 @@ impl Cluster {
             if !has_names {
                 return;
             }
-            let mut ticks = interval_at(Instant::now() + LOOKUP_INTERVAL, LOOKUP_INTERVAL);
+            let mut is_complete = false;
             loop {
-                ticks.tick().await;
+                sleep(if is_complete { LOOKUP_INTERVAL } else { MISSING_INTERVAL }).await;
                 let Some(cluster) = cluster.upgrade() else { return };
-                cluster.look_up_again().await;
+                is_complete = cluster.look_up_again().await;
             }
         };
         tokio::join!(check, look_up, Self::follow_workers(&cluster));
     }
 
-    async fn look_up_again(&self) {
+    /// Whether every name has an address now.
+    async fn look_up_again(&self) -> bool {
         let mut found = HashMap::new();
         for endpoint in &self.config.endpoints {
             let addresses = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await;
             found.insert(endpoint.clone(), addresses.map(Iterator::collect::<Vec<_>>));
         }
         let old = self.endpoints.load_full();
+        let mut is_complete = true;
         let resolved = resolve_all(&self.builder, &self.config.endpoints, |endpoint| {
             // A name that cannot be looked up keeps the addresses it had.
             match found.remove(endpoint) {
@@ -243,7 +253,11 @@ impl Cluster {
                         .filter(|peer| peer.label == known)
                         .filter_map(|peer| peer.address.as_inet().copied())
                         .collect();
-                    if kept.is_empty() { Err(error) } else { Ok(kept) }
+                    if kept.is_empty() {
+                        is_complete = false;
+                        return Err(error);
+                    }
+                    Ok(kept)
                 }
                 None => Ok(Vec::new()),
             }
@@ -251,12 +265,13 @@ impl Cluster {
         let addresses =
             |peers: &[PickedEndpoint]| peers.iter().map(|peer| peer.address.clone()).collect::<BTreeSet<_>>();
         if addresses(&old) == addresses(&resolved) {
-            return;
+            return is_complete;
         }
         self.endpoints.store(Arc::new(resolved));
         if let Err(error) = self.balancer.update().await {
             tracing::error!(cluster = %self.config.name, %error, "cannot take over the endpoints found");
         }
+        is_complete
     }
 }
 
@@ -284,7 +299,7 @@ fn resolve_all(
                 }
             }
             Err(error) => {
-                tracing::warn!(host = %endpoint.host, %error, "cannot look up an endpoint; trying again in 30 s");
+                tracing::warn!(host = %endpoint.host, %error, "cannot look up an endpoint; trying again");
             }
         }
     }

@@ -76,22 +76,22 @@ impl PluginCode {
 }
 
 impl LocalPlugin {
-    /// Compiles and tries the component (blocking); takes `previous` over when nothing about it changed.
+    /// Compiles and tries the component (blocking); takes the one of `known` over about which nothing changed.
     ///
     /// # Errors
     /// When it is no component that can run here.
-    pub fn load(
+    pub fn load<'a>(
         namespace: &str,
         config: &config::Plugin,
         code: &PluginCode,
         host: &ComponentHost,
         metrics: PluginMetrics,
         requires: RouteTable,
-        previous: Option<&Arc<Self>>,
+        mut known: impl Iterator<Item = &'a Arc<Self>>,
     ) -> Result<Arc<Self>, LoadError> {
         let digest = code.digest();
-        if let Some(previous) = previous.filter(|previous| previous.digest == digest && previous.config == *config) {
-            return Ok(previous.clone());
+        if let Some(same) = known.find(|known| known.digest == digest && known.config == *config) {
+            return Ok(same.clone());
         }
         let limits = ComponentLimits {
             memory: config.limits.memory,

@@ -2,10 +2,9 @@
 
 use crate::config;
 use framex_plugin_package::Package;
-use framex_plugin_worker::{Listen, Ready, ReplicaState, StartError, WorkerLimits, WorkerSet, WorkerSpec};
+use framex_plugin_worker::{Listen, Ready, StartError, WorkerLimits, WorkerSet, WorkerSpec};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 /// The processes of a worker cannot be started.
@@ -105,22 +104,6 @@ impl WorkerRuntime {
         if let Err(error) = std::fs::remove_dir_all(&self.folder) {
             tracing::warn!(folder = %self.folder.display(), %error, "cannot remove the folder of the workers");
         }
-    }
-
-    /// Waits (blocking) until one process of a new set is ready.
-    ///
-    /// # Errors
-    /// Why none is, after the time that the worker may take.
-    pub fn wait_until_ready(&self, set: &WorkerSet) -> Result<(), String> {
-        let patience = set.spec().ready.timeout + Duration::from_millis(100);
-        if self.runtime.block_on(set.becomes_ready(patience)) {
-            return Ok(());
-        }
-        let reason = set.states().into_iter().find_map(|state| match state {
-            ReplicaState::Waiting { reason, .. } => Some(reason),
-            ReplicaState::Starting | ReplicaState::Ready { .. } | ReplicaState::Stopped => None,
-        });
-        Err(reason.unwrap_or_else(|| "it does not become ready".to_owned()))
     }
 }
 

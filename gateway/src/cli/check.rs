@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 /// Says everything that is wrong.
 pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
-    let Compiled { snapshot, problems } = app::compile(file)?;
+    let Compiled { snapshot, problems, .. } = app::compile(file)?;
     let mut text = String::new();
     for problem in &problems {
         let _ = writeln!(text, "{problem}");
@@ -39,7 +39,7 @@ pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
 
 /// Compiles a configuration for a question about it; its problems go to standard error.
 pub(super) fn compile_for_question(file: &Path) -> anyhow::Result<Snapshot> {
-    let Compiled { snapshot, problems } = app::compile(file)?;
+    let Compiled { snapshot, problems, .. } = app::compile(file)?;
     for problem in &problems {
         output::error(&format!("{problem}\n"));
     }

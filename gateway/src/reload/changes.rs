@@ -50,6 +50,22 @@ impl Changes {
         changes
     }
 
+    /// These changes and later ones as one.
+    #[must_use]
+    pub fn and(mut self, later: Self) -> Self {
+        let join = |list: &mut Vec<String>, more: Vec<String>| {
+            list.extend(more);
+            list.sort();
+            list.dedup();
+        };
+        join(&mut self.added, later.added);
+        join(&mut self.changed, later.changed);
+        join(&mut self.removed, later.removed);
+        self.platform.extend(later.platform);
+        self.needs_restart = later.needs_restart;
+        self
+    }
+
     /// Whether nothing is served differently; something may wait for a restart all the same.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,7 +1,8 @@
 //! From validated files to a snapshot.
 
-use super::part::{NamespacePart, Workshop};
-use super::{Snapshot, startup_files, tokens};
+use super::part::{NamespacePart, Outcome, Workshop};
+use super::trials::Known;
+use super::{Snapshot, Trials, startup_files, tokens};
 use crate::backends::WorkerRuntime;
 use crate::config::{Document, Gateway, Namespace, Problem, Sources, ValuePath};
 use crate::router::{RouteMatch, RouteTable};
@@ -27,6 +28,8 @@ pub struct Compiler {
 pub struct Compiled {
     /// The new snapshot; `None` when the platform team's part cannot be used.
     pub snapshot: Option<Snapshot>,
+    /// New workers that are not ready yet; give them to the next compilation.
+    pub trials: Trials,
     /// Every problem of every file.
     pub problems: Vec<Problem>,
 }
@@ -46,13 +49,13 @@ impl Compiler {
     }
 
     /// Compiles `sources` (blocking: reads files, compiles components, looks up names). What is the same as in
-    /// `previous` is taken over. A namespace with problems keeps its previous part if the platform team still grants
-    /// it the same; the others are not held up.
+    /// `previous` is taken over. A namespace with problems, or with new workers that are not ready yet, keeps its previous part
+    /// if the platform team still grants it the same; the others are not held up.
     #[must_use]
-    pub fn compile(&self, sources: Sources, previous: Option<&Snapshot>) -> Compiled {
+    pub fn compile(&self, sources: Sources, previous: Option<&Snapshot>, trials: Trials) -> Compiled {
         let Sources { mut gateway, namespaces } = sources;
         let Some(mut config) = gateway.content.take() else {
-            return self.refuse(gateway, namespaces, LARGEST_MEMORY, previous);
+            return self.refuse(gateway, namespaces, LARGEST_MEMORY, previous, trials);
         };
         let running = previous.map(|previous| &*previous.gateway);
         startup_files::check(&config, running, &mut gateway.problems);
@@ -64,18 +67,31 @@ impl Compiler {
             None => tokens::compile(&config.issuers, &mut gateway.problems).map(Arc::new),
         };
         let Some(tokens) = tokens.filter(|_| gateway.problems.is_empty()) else {
-            return self.refuse(gateway, namespaces, config.components.largest_memory, previous);
+            return self.refuse(gateway, namespaces, config.components.largest_memory, previous, trials);
         };
         let mut parts: BTreeMap<String, Arc<NamespacePart>> = BTreeMap::new();
         let mut broken = BTreeSet::new();
         let mut problems = Vec::new();
+        let mut going_on = Trials::default();
         for (name, mut document) in namespaces {
             let grant = config.grants.of(&name);
             let last_good = previous.and_then(|previous| previous.namespaces.get(&name));
-            let part = self.compile_namespace(&mut document, &config, last_good);
-            if part.is_none() {
-                broken.insert(name.clone());
-            }
+            let known = Known { serving: last_good, candidate: trials.0.get(&name) };
+            let part = match self.compile_namespace(&mut document, &config, known) {
+                Outcome::Part(part) => Some(part),
+                Outcome::Trial(candidate) => {
+                    going_on.0.insert(name.clone(), candidate);
+                    // Nothing is known yet that would mend it.
+                    if previous.is_some_and(|previous| previous.broken.contains(&name)) {
+                        broken.insert(name.clone());
+                    }
+                    None
+                }
+                Outcome::Broken => {
+                    broken.insert(name.clone());
+                    None
+                }
+            };
             problems.extend(document.into_problems());
             if let Some(part) = part.or_else(|| last_good.filter(|part| part.grant == grant).cloned()) {
                 parts.insert(name, part);
@@ -95,12 +111,13 @@ impl Compiler {
                     routes,
                     tokens_fingerprint: fingerprint,
                 }),
+                trials: going_on,
                 problems,
             },
             Err(message) => {
                 gateway.problems.report(ValuePath::default().key("namespaces").key("grants"), message);
                 problems.extend(gateway.into_problems());
-                Compiled { snapshot: None, problems }
+                Compiled { snapshot: None, trials: going_on, problems }
             }
         }
     }
@@ -112,33 +129,30 @@ impl Compiler {
         namespaces: BTreeMap<String, Document<Namespace>>,
         largest_memory: u64,
         previous: Option<&Snapshot>,
+        trials: Trials,
     ) -> Compiled {
         let mut problems = gateway.into_problems();
         let workshop = self.workshop(largest_memory);
         for (name, mut document) in namespaces {
-            let last_good = previous.and_then(|previous| previous.namespaces.get(&name));
+            let serving = previous.and_then(|previous| previous.namespaces.get(&name));
             if let Some(namespace) = &document.content {
-                NamespacePart::check(namespace, last_good, &workshop, &mut document.problems);
+                let known = Known { serving, candidate: trials.0.get(&name) };
+                NamespacePart::check(namespace, known, &workshop, &mut document.problems);
             }
             problems.extend(document.into_problems());
         }
-        Compiled { snapshot: None, problems }
+        Compiled { snapshot: None, trials, problems }
     }
 
     fn workshop(&self, largest_memory: u64) -> Workshop<'_> {
         Workshop { host: &self.host, metrics: &self.metrics, workers: self.workers.as_deref(), largest_memory }
     }
 
-    fn compile_namespace(
-        &self,
-        document: &mut Document<Namespace>,
-        gateway: &Gateway,
-        last_good: Option<&Arc<NamespacePart>>,
-    ) -> Option<Arc<NamespacePart>> {
-        let namespace = document.content.as_ref()?;
+    fn compile_namespace(&self, document: &mut Document<Namespace>, gateway: &Gateway, known: Known<'_>) -> Outcome {
+        let Some(namespace) = &document.content else { return Outcome::Broken };
         let workshop = self.workshop(gateway.components.largest_memory);
         let grant = gateway.grants.of(&namespace.name);
-        NamespacePart::compile(namespace, &grant, last_good, &workshop, &mut document.problems)
+        NamespacePart::compile(namespace, &grant, known, &workshop, &mut document.problems)
     }
 }
 

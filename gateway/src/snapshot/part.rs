@@ -2,8 +2,9 @@
 
 use super::packages;
 use super::route::{Route, Target, Traffic};
+use super::trials::{Candidate, Known};
 use crate::access::{AccessRule, ClaimRule};
-use crate::backends::{Cluster, LocalPlugin, PeerBuilder, PluginCode, WorkerRuntime};
+use crate::backends::{Cluster, LocalPlugin, NameLookup, PeerBuilder, PluginCode, WorkerRuntime};
 use crate::config::{self, Grant, Namespace, ProblemList, Test, ValuePath};
 use crate::request::field::field_value;
 use crate::rewrite::RouteRewrite;
@@ -13,7 +14,7 @@ use crate::router::{
 use crate::telemetry::Metrics;
 use framex_plugin_host::component::ComponentHost;
 use framex_plugin_package::Package;
-use framex_plugin_worker::WorkerSet;
+use framex_plugin_worker::{Trial, WorkerSet};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -58,17 +59,54 @@ pub(super) struct Checked<'a> {
     plugins: BTreeMap<String, Arc<LocalPlugin>>,
 }
 
+/// What became of a namespace's configuration.
+pub(super) enum Outcome {
+    /// It can be served.
+    Part(Arc<NamespacePart>),
+    /// It can be when its new workers are ready.
+    Trial(Candidate),
+    /// Problems were reported.
+    Broken,
+}
+
 impl NamespacePart {
-    /// Compiles a namespace; takes over from `previous` whatever is the same. `None` when problems were reported.
+    /// Compiles a namespace; takes over from `known` whatever is the same.
     pub(super) fn compile(
+        config: &Namespace,
+        grant: &Grant,
+        known: Known<'_>,
+        workshop: &Workshop<'_>,
+        problems: &mut ProblemList,
+    ) -> Outcome {
+        let Some(Checked { matches, builders, plugins }) = Self::check(config, known, workshop, problems) else {
+            return Outcome::Broken;
+        };
+        let clusters = compile_clusters(config, builders, known, workshop, problems);
+        // At the start nothing is held up: routes say so until their workers are ready. The same goes for a namespace whose grant
+        // is another one, because what it had may not be served any more.
+        if let Some(serving) = known.serving.filter(|serving| serving.grant == *grant) {
+            let waiting = try_workers(&clusters, serving, problems);
+            if problems.is_empty() && !waiting.is_empty() {
+                return Outcome::Trial(Candidate { clusters, plugins, waiting });
+            }
+        }
+        if !problems.is_empty() {
+            // What was made goes again, before anybody has seen it.
+            return Outcome::Broken;
+        }
+        Self::assemble(config, grant, known.serving, workshop, matches, clusters, plugins)
+            .map_or(Outcome::Broken, Outcome::Part)
+    }
+
+    fn assemble(
         config: &Namespace,
         grant: &Grant,
         previous: Option<&Arc<Self>>,
         workshop: &Workshop<'_>,
-        problems: &mut ProblemList,
+        matches: Vec<RouteMatch>,
+        clusters: BTreeMap<String, Arc<Cluster>>,
+        plugins: BTreeMap<String, Arc<LocalPlugin>>,
     ) -> Option<Arc<Self>> {
-        let Checked { matches, builders, plugins } = Self::check(config, previous, workshop, problems)?;
-        let clusters = compile_clusters(config, builders, previous, workshop, problems)?;
         if let Some(previous) = previous.filter(|previous| previous.is_same(config, grant, &clusters, &plugins)) {
             return Some(previous.clone());
         }
@@ -123,7 +161,7 @@ impl NamespacePart {
     /// served leaves no trace. `None` when problems were reported, now or before.
     pub(super) fn check<'a>(
         config: &'a Namespace,
-        previous: Option<&Arc<Self>>,
+        known: Known<'_>,
         workshop: &Workshop<'_>,
         problems: &mut ProblemList,
     ) -> Option<Checked<'a>> {
@@ -131,7 +169,7 @@ impl NamespacePart {
         report_conflicts(&matches, problems);
         let code = packages::read(config, problems);
         let builders = prepare_clusters(config, code.workers, problems);
-        let plugins = compile_plugins(config, &code.components, previous, workshop, problems);
+        let plugins = compile_plugins(config, &code.components, known, workshop, problems);
         report_absent(config, &plugins, &builders, problems);
         if !problems.is_empty() {
             return None;
@@ -288,54 +326,70 @@ fn prepare_clusters<'a>(
     prepared
 }
 
-/// Names are looked up only for a configuration that is right in all else: lookups can be slow.
+/// Names are looked up, and processes started, only for a configuration that is right in all else: both take time.
 fn compile_clusters(
     config: &Namespace,
     builders: Vec<Prepared<'_>>,
-    previous: Option<&Arc<NamespacePart>>,
+    known: Known<'_>,
     workshop: &Workshop<'_>,
     problems: &mut ProblemList,
-) -> Option<BTreeMap<String, Arc<Cluster>>> {
+) -> BTreeMap<String, Arc<Cluster>> {
     let mut clusters = BTreeMap::new();
-    for Prepared { backend, builder, package } in builders {
-        let old = previous.and_then(|part| part.clusters.get(&backend.name));
-        let backend = &*backend;
-        let cluster = match old.filter(|old| old.is_same(backend, &builder)) {
-            Some(old) => old.clone(),
-            None => {
-                let workers = match start_workers(config, backend, package.as_ref(), previous.is_some(), workshop) {
-                    Ok(workers) => workers,
-                    Err(reason) => {
-                        let path = ValuePath::default().key("plugins").key(backend.name.clone()).key("worker");
-                        problems.report(path, reason);
-                        continue;
-                    }
-                };
-                let metrics = workshop.metrics.upstream(&config.name, &backend.name);
-                Arc::new(Cluster::resolve(&config.name, builder, backend, metrics, workers))
+    let mut new = Vec::new();
+    for prepared in builders {
+        match known.cluster(&prepared.backend, &prepared.builder) {
+            Some(cluster) => drop(clusters.insert(prepared.backend.name.clone(), cluster.clone())),
+            None => new.push(prepared),
+        }
+    }
+    let names = NameLookup::run(new.iter().flat_map(|prepared| &prepared.backend.endpoints));
+    for Prepared { backend, builder, package } in new {
+        let workers = match start_workers(config, &backend, package.as_ref(), workshop) {
+            Ok(workers) => workers,
+            Err(reason) => {
+                let path = ValuePath::default().key("plugins").key(backend.name.clone()).key("worker");
+                problems.report(path, reason);
+                continue;
             }
         };
-        clusters.insert(backend.name.clone(), cluster);
+        let metrics = workshop.metrics.upstream(&config.name, &backend.name);
+        let cluster = Cluster::new(&config.name, builder, &backend, &names, metrics, workers);
+        clusters.insert(backend.name.clone(), Arc::new(cluster));
     }
-    // What was made for a namespace with problems goes again, before anybody has seen it.
-    problems.is_empty().then_some(clusters)
+    clusters
 }
 
-/// Starts the processes of a worker. A new version of a namespace that serves already is taken over only when they are
-/// ready: the old ones answer until then. At the start of the gateway nothing is held up, and the routes say so until they are.
 fn start_workers(
     config: &Namespace,
     backend: &config::Backend,
     package: Option<&Package>,
-    must_be_ready: bool,
     workshop: &Workshop<'_>,
 ) -> Result<Option<WorkerSet>, String> {
     let (Some(worker), Some(runtime)) = (backend.worker(), workshop.workers) else { return Ok(None) };
     let set = runtime.start_set(&config.name, &backend.name, worker, package).map_err(|error| error.to_string())?;
-    if must_be_ready {
-        runtime.wait_until_ready(&set).map_err(|reason| format!("the new worker is not used: {reason}"))?;
-    }
     Ok(Some(set))
+}
+
+/// Looks which new workers are ready: a namespace that serves takes none over before. Those that are not ready yet.
+fn try_workers(
+    clusters: &BTreeMap<String, Arc<Cluster>>,
+    serving: &NamespacePart,
+    problems: &mut ProblemList,
+) -> Vec<String> {
+    let mut waiting = Vec::new();
+    for (name, cluster) in clusters {
+        let is_old = serving.clusters.get(name).is_some_and(|old| Arc::ptr_eq(old, cluster));
+        let Some(workers) = cluster.workers().filter(|_| !is_old) else { continue };
+        match workers.trial() {
+            Trial::Ready => cluster.take_ready_workers(),
+            Trial::Undecided => waiting.push(name.clone()),
+            Trial::Failed(reason) => {
+                let path = ValuePath::default().key("plugins").key(name.clone()).key("worker");
+                problems.report(path, format!("the new worker is not used: {reason}"));
+            }
+        }
+    }
+    waiting
 }
 
 /// What a plugin may call, as a table of routes. `None` when problems were reported.
@@ -388,7 +442,7 @@ fn report_absent(
 fn compile_plugins(
     config: &Namespace,
     components: &[(config::Plugin, PluginCode)],
-    previous: Option<&Arc<NamespacePart>>,
+    known: Known<'_>,
     workshop: &Workshop<'_>,
     problems: &mut ProblemList,
 ) -> BTreeMap<String, Arc<LocalPlugin>> {
@@ -407,7 +461,7 @@ fn compile_plugins(
             continue;
         }
         let Some(requires) = compile_requirements(&plugin.requires, &path.key("requires"), problems) else { continue };
-        let old = previous.and_then(|part| part.plugins.get(&plugin.name));
+        let old = known.plugins(&plugin.name);
         let metrics = workshop.metrics.plugin(&config.name, &plugin.name);
         match LocalPlugin::load(&config.name, plugin, code, workshop.host, metrics, requires, old) {
             Ok(loaded) => {

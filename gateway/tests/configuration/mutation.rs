@@ -3,6 +3,7 @@
 use super::cases;
 use super::outcome::compiler;
 use framex_gateway::config::{self, Sources};
+use framex_gateway::snapshot::Trials;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -131,7 +132,7 @@ fn no_damage_to_a_valid_configuration_panics() {
             }
             let sources = config::load(&root.join("gateway.yaml"));
             if is_quick(&sources) {
-                let _ = compiler().compile(sources, None);
+                let _ = compiler().compile(sources, None, Trials::default());
             } else {
                 let _ = sources.into_problems();
             }

@@ -1,7 +1,7 @@
 //! Reads and compiles a configuration, and writes down what came of it.
 
 use framex_gateway::config::{self, Gateway, Problem};
-use framex_gateway::snapshot::{Compiled, Compiler, Route, Snapshot, Target};
+use framex_gateway::snapshot::{Compiled, Compiler, Route, Snapshot, Target, Trials};
 use framex_gateway::telemetry::Metrics;
 use framex_plugin_host::component::{ComponentHost, HostSettings};
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ pub(crate) fn compiler() -> &'static Compiler {
 }
 
 pub(crate) fn compile(case: &Path) -> Compiled {
-    compiler().compile(config::load(&case.join("gateway.yaml")), None)
+    compiler().compile(config::load(&case.join("gateway.yaml")), None, Trials::default())
 }
 
 /// The problems, one per line, with paths below the folder of the case.

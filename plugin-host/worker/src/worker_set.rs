@@ -10,11 +10,27 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+/// How much longer than a replica may take its set is waited for, so that the reason of a failure is there.
+const MARGIN: Duration = Duration::from_millis(100);
+
+/// How the first start of a set went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// A replica is ready.
+    Ready,
+    /// None is, and the time for it is not over.
+    Undecided,
+    /// None became ready in time, for this reason.
+    Failed(String),
+}
 
 /// The replicas of one worker, kept running until the set is dropped or stopped.
 #[derive(Debug)]
 pub struct WorkerSet {
     spec: Arc<WorkerSpec>,
+    started: Instant,
     replicas: Vec<watch::Receiver<ReplicaState>>,
     addresses: watch::Receiver<Vec<WorkerAddress>>,
     stop: watch::Sender<bool>,
@@ -60,7 +76,7 @@ impl WorkerSet {
         }
         let (told, addresses) = watch::channel(Vec::new());
         tasks.push(runtime.spawn(gather(replicas.clone(), told)));
-        Ok(Self { spec, replicas, addresses, stop, tasks })
+        Ok(Self { spec, started: Instant::now(), replicas, addresses, stop, tasks })
     }
 
     /// What it was started with.
@@ -81,12 +97,36 @@ impl WorkerSet {
         self.replicas.iter().map(|state| state.borrow().clone()).collect()
     }
 
-    /// Waits until a replica is ready, for `patience` at most. Whether one is.
-    pub async fn becomes_ready(&self, patience: Duration) -> bool {
-        let mut addresses = self.addresses.clone();
-        tokio::time::timeout(patience, addresses.wait_for(|addresses| !addresses.is_empty()))
-            .await
-            .is_ok_and(|ready| ready.is_ok())
+    /// Whether the set has proven that it can be used.
+    #[must_use]
+    pub fn trial(&self) -> Trial {
+        if !self.addresses.borrow().is_empty() {
+            return Trial::Ready;
+        }
+        if Instant::now() < self.trial_end() {
+            return Trial::Undecided;
+        }
+        let reason = self.states().into_iter().find_map(|state| match state {
+            ReplicaState::Waiting { reason, .. } => Some(reason),
+            ReplicaState::Starting | ReplicaState::Ready { .. } | ReplicaState::Stopped => None,
+        });
+        Trial::Failed(reason.unwrap_or_else(|| "it does not become ready".to_owned()))
+    }
+
+    /// Waits until [`Self::trial`] is decided: for as long as a replica may take to become ready, at most. It waits for what the
+    /// set was when this was called; the set itself may go.
+    pub fn decided(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (mut addresses, end) = (self.addresses.clone(), self.trial_end());
+        async move {
+            let ready = addresses.wait_for(|addresses| !addresses.is_empty());
+            if matches!(timeout_at(end, ready).await, Ok(Err(_stopped))) {
+                sleep_until(end).await;
+            }
+        }
+    }
+
+    fn trial_end(&self) -> Instant {
+        self.started + self.spec.ready.timeout + MARGIN
     }
 
     /// Ends all replicas and waits until they are gone: SIGTERM, then SIGKILL for each process group.

@@ -1,7 +1,7 @@
 //! Real processes: how they are started, watched, started again and ended.
 
 use framex_plugin_worker::{
-    Listen, Ready, ReplicaState, SpecError, StartError, WorkerAddress, WorkerLimits, WorkerSet, WorkerSpec,
+    Listen, Ready, ReplicaState, SpecError, StartError, Trial, WorkerAddress, WorkerLimits, WorkerSet, WorkerSpec,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -126,7 +126,8 @@ async fn a_replica_that_is_not_ready_in_time_is_ended() {
         || matches!(&set.states()[0], ReplicaState::Waiting { reason, .. } if reason.contains("did not become ready")),
     )
     .await;
-    assert!(!set.becomes_ready(Duration::from_millis(1)).await);
+    set.decided().await;
+    assert_eq!(set.trial(), Trial::Failed("it did not become ready within 500ms".to_owned()));
 }
 
 #[tokio::test]

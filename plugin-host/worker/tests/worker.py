@@ -14,6 +14,8 @@ if os.environ.get("FAIL"):
 if os.environ.get("IGNORE_TERM"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 time.sleep(float(os.environ.get("DELAY", "0")))
+while "WAIT_FOR" in os.environ and not os.path.exists(os.environ["WAIT_FOR"]):
+    time.sleep(0.05)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

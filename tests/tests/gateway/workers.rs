@@ -1,6 +1,6 @@
 //! Plugins that are processes of their own.
 
-use framex_tests::{Conf, Gateway, Protocol, eventually, installed, repository};
+use framex_tests::{Conf, Gateway, Protocol, Upstream, eventually, installed, repository};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -149,6 +149,49 @@ async fn a_new_version_takes_over_without_a_failed_request() {
     let last = processes.pop().expect("versions");
     eventually("the old ones are gone", async || processes.iter().all(|process| !lives(process)).then_some(())).await;
     assert!(lives(&last));
+}
+
+#[tokio::test]
+async fn a_new_version_that_takes_its_time_holds_up_no_other_team() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let go = folder.path().join("go");
+    // Ready when the file is there, which is when the test has seen enough.
+    let slow = yaml(&format!("ready: {{ path: /, timeout: 60s }}, environment: {{ WAIT_FOR: \"{}\" }}", go.display()))
+        .replacen("ready: { path: / }, ", "", 1);
+    let service = Upstream::replying("echo").await;
+    let other = |path: &str| {
+        format!(
+            "backends: {{ echo: {{ http: {{ endpoints: [\"{}\"] }} }} }}
+routes: [{{ name: echo, match: {{ path: /api/v1/other/{path} }}, to: echo, public: true }}]",
+            service.url()
+        )
+    };
+    let conf = Conf::new().namespace("demo", &yaml("replicas: 1")).namespace("other", &other("one"));
+    let gateway = Arc::new(Gateway::start(conf).await);
+    let first = gateway.answers().await;
+    gateway.prepare_namespace("demo", &slow);
+    let asked = tokio::spawn({
+        let gateway = gateway.clone();
+        async move { gateway.reload().await }
+    });
+    eventually("it is tried", async || {
+        let status = gateway.admin("GET", "/admin/v1/status").await.json();
+        (status["reload"]["trials"][0] == "demo/pid" && status["namespaces"]["demo"]["state"] == "trial").then_some(())
+    })
+    .await;
+    // The other team's change is in force although nobody knows yet what will become of the worker.
+    gateway.write_namespace("other", &other("two"));
+    eventually("the other team's change is in force", async || {
+        (gateway.get("/api/v1/other/two").await.status == 200).then_some(())
+    })
+    .await;
+    assert!(!asked.is_finished(), "whoever asked for the reload is told how it ended");
+    assert_eq!(gateway.answers().await, first);
+    std::fs::write(&go, "").expect("a file");
+    let answer = asked.await.expect("no panic");
+    assert_eq!(answer["result"], "applied", "{answer}");
+    assert!(answer["changes"]["changed"].to_string().contains("demo"), "{answer}");
+    assert_ne!(gateway.answers().await, first);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ const LONGEST_UNREST: Duration = Duration::from_secs(2);
 /// files by renaming.
 ///
 /// Without a watcher (no inotify instance left) the gateway works on; SIGHUP and the admin API still reload.
-pub fn watch(
+pub fn watch_files(
     file: PathBuf,
     snapshot: Arc<ArcSwap<Snapshot>>,
     reloader: Reloader,
