@@ -16,6 +16,7 @@ use crate::proxy::{Edge, EdgeLimits, GatewayProxy, Shared};
 use crate::reload::{StartError, Worker};
 use crate::snapshot::{Compiled, Compiler, Trials};
 use crate::telemetry::{AccessLog, BackendKind, Metrics};
+use crate::worker_door::WorkerDoor;
 use control::{Control, StopSignal};
 use framex_plugin_host::component::{ComponentHost, HostSettings};
 use framex_plugin_host::{DenyOutgoing, Outgoing};
@@ -99,19 +100,29 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let of_calls = access_log.as_ref().map_or_else(|_failed| Arc::new(AccessLog::off()), Arc::clone);
     let calls = Arc::new(InternalCalls::new(metrics.clone(), of_calls));
     let workers = Arc::new(WorkerRuntime::start()?);
-    let compiler = Compiler::new(component_host(&gateway, calls)?, metrics.clone()).with_workers(workers.clone());
+    let compiler =
+        Compiler::new(component_host(&gateway, calls.clone())?, metrics.clone()).with_workers(workers.clone());
     let tasks = TaskTracker::new();
     let (worker, reloader) = Worker::start(&options.config, compiler, metrics.clone(), tasks.clone())?;
     bound.load_certificates(&gateway)?;
     let access_log = access_log?;
     lifecycle.set_configured();
     let snapshot = worker.snapshot();
+    if let Some(listeners) = workers.take_door() {
+        let door = WorkerDoor { passes: workers.passes().clone(), calls: calls.clone(), snapshot: snapshot.clone() };
+        workers.handle().spawn(async move {
+            if let Err(error) = door.serve(listeners).await {
+                tracing::error!(%error, "workers cannot call the gateway");
+            }
+        });
+    }
 
     let shared = Shared {
         snapshot: snapshot.clone(),
         metrics: metrics.clone(),
         access_log: access_log.clone(),
         lifecycle: lifecycle.clone(),
+        calls,
         unrouted: metrics.route("", "", BackendKind::None),
     };
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&gateway));

@@ -3,17 +3,23 @@
 //! [`Cluster`] picks endpoints (pingora-load-balancing) and knows their health; [`LocalPlugin`] runs a component.
 //! Whoever proxies takes a ready Pingora peer from the picked endpoint; nothing is resolved or built per request.
 
+mod calling_plugin;
 mod cluster;
 mod cluster_client;
 mod health_check;
 mod local_plugin;
 mod name_lookup;
 mod peer;
+mod worker_passes;
+mod worker_plugin;
 mod worker_runtime;
 
+pub use calling_plugin::CallingPlugin;
 pub use cluster::{Cluster, PickedEndpoint};
 pub use cluster_client::{ClusterClient, ClusterError};
 pub use local_plugin::{LocalPlugin, PluginCode};
 pub use name_lookup::NameLookup;
 pub use peer::{CaFileError, EndpointPeer, PeerBuilder};
-pub use worker_runtime::{StartWorkerError, WorkerRuntime};
+pub use worker_passes::{WorkerPass, WorkerPasses};
+pub use worker_plugin::WorkerPlugin;
+pub use worker_runtime::{DoorListeners, StartWorkerError, WorkerRuntime};

@@ -5,11 +5,15 @@
 //! plugin of this process answers, no socket is touched; else the route's network backend is called. The snapshot, the trace
 //! and the caller come from the call that the plugin is answering.
 //!
+//! A component calls through its own imports; a worker calls the gateway's door (`worker_door`) with a token and the ticket of the
+//! request it serves.
+//!
 //! What `proxy` needs as well, because it does the same for requests from outside, is here too: the fields that backends are
 //! given, the request as a plugin sees it, and the meaning of a plugin's failure.
 
 mod account;
 mod call_scope;
+mod call_tickets;
 mod counted_body;
 mod fields;
 mod function_calls;
@@ -20,9 +24,11 @@ mod plugin_request;
 mod problem;
 
 pub use call_scope::CallScope;
+pub(crate) use call_tickets::{CallTicket, CallTickets};
 pub(crate) use fields::{edit_credentials, set_own_fields};
 pub(crate) use function_calls::refuse_function_calls;
 pub use internal_calls::InternalCalls;
+pub(crate) use internal_calls::unknown_worker;
 pub(crate) use plugin_failure::{cut_of, rejection_of};
 pub(crate) use plugin_request::{PluginRequest, plugin_request};
 pub(crate) use problem::{problem, problem_fields};

@@ -19,3 +19,4 @@ pub mod rewrite;
 pub mod router;
 pub mod snapshot;
 pub mod telemetry;
+pub mod worker_door;

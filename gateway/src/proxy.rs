@@ -16,6 +16,7 @@ mod upstream_request;
 
 pub use edge::{Edge, EdgeLimits};
 
+use crate::dispatch::InternalCalls;
 use crate::lifecycle::Lifecycle;
 use crate::rejection::{Reason, Rejection};
 use crate::snapshot::{Snapshot, Target};
@@ -50,6 +51,8 @@ pub struct Shared {
     pub access_log: Arc<AccessLog>,
     /// What the process is doing.
     pub lifecycle: Lifecycle,
+    /// What plugins call others through.
+    pub calls: Arc<InternalCalls>,
     /// Counts the requests that have no route.
     pub unrouted: RouteMetrics,
 }
@@ -248,6 +251,7 @@ impl ProxyHttp for GatewayProxy {
         request: &mut RequestHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
+        context.issue_ticket(self.shared.calls.tickets());
         upstream_request::edit(session, request, context)
     }
 

@@ -54,6 +54,8 @@ reasons! {
     ClaimForbidden => 403, "claim_forbidden", "The token lacks a claim that this route needs";
     /// The request would call Python functions of a FrameX instance by name, objects of any class included.
     FunctionForbidden => 403, "function_forbidden", "Functions of the FrameX instance cannot be called";
+    /// A plugin calls what its `requires` does not name, or for a request that is over.
+    CallForbidden => 403, "call_forbidden", "The plugin may not call this";
     /// Nothing is routed at this host and path.
     RouteNotFound => 404, "route_not_found", "No route matches the request";
     /// The path is routed, but not for this method.
@@ -98,6 +100,8 @@ reasons! {
     PluginCpu => 504, "plugin_cpu", "The plugin exceeded its CPU time limit";
     /// The plugin took longer than its wall-time limit.
     PluginTimeout => 504, "plugin_timeout", "The plugin did not answer in time";
+    /// Plugins call each other in a circle, or too many in a row (RFC 5842 §7.2).
+    CallLoop => 508, "call_loop", "The calls of plugins go round in a loop";
 }
 
 /// An answer of the gateway itself.

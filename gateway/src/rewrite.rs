@@ -23,13 +23,14 @@ pub struct RouteRewrite {
 }
 
 /// Identity fields that only the gateway may set; whatever a client sends under these names is removed.
-const IDENTITY_FIELDS: [&str; 6] = [
+const IDENTITY_FIELDS: [&str; 7] = [
     "x-framex-subject",
     "x-framex-namespace",
     "x-framex-issuer",
     "x-framex-caller",
     "x-framex-plugin",
     "x-framex-depth",
+    "x-framex-call",
 ];
 
 /// Forwarding fields that only a trusted proxy may set.

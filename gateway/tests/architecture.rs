@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 11] = [
     &["backends"],
     &["snapshot"],
     &["dispatch"],
-    &["proxy", "reload"],
+    &["proxy", "reload", "worker_door"],
     &["admin"],
     &["app"],
     &["cli"],

@@ -1,8 +1,10 @@
 //! The endpoints behind one network backend: which there are, which are healthy, which is next.
 
+use super::calling_plugin::CallingPlugin;
 use super::health_check::EndpointHealthCheck;
 use super::name_lookup::NameLookup;
 use super::peer::{EndpointPeer, PeerBuilder};
+use super::worker_plugin::WorkerPlugin;
 use crate::config::{Backend, Endpoint, NetworkKind};
 use crate::telemetry::{BackendKind, UpstreamMetrics};
 use arc_swap::ArcSwap;
@@ -42,7 +44,7 @@ pub struct Cluster {
     endpoints: Arc<ArcSwap<Vec<PickedEndpoint>>>,
     balancer: LoadBalancer<RoundRobin>,
     /// The processes behind it, if they are the gateway's own.
-    workers: Option<WorkerSet>,
+    worker: Option<WorkerPlugin>,
 }
 
 impl fmt::Debug for Cluster {
@@ -76,7 +78,7 @@ impl Cluster {
         config: &Backend,
         names: &NameLookup,
         metrics: UpstreamMetrics,
-        workers: Option<WorkerSet>,
+        worker: Option<WorkerPlugin>,
     ) -> Self {
         let fingerprint = builder.fingerprint();
         let resolved = resolve_all(&builder, &config.endpoints, |endpoint| names.addresses(endpoint));
@@ -92,7 +94,7 @@ impl Cluster {
         let balancer = LoadBalancer::from_backends(backends);
         let key_field = key_field(&config.kind);
         let config = config.clone();
-        let cluster = Self { config, metrics, key_field, fingerprint, builder, endpoints, balancer, workers };
+        let cluster = Self { config, metrics, key_field, fingerprint, builder, endpoints, balancer, worker };
         // `Membership` never waits, so the first update is done when it returns.
         let _ = futures_util::FutureExt::now_or_never(cluster.balancer.update());
         cluster
@@ -101,7 +103,7 @@ impl Cluster {
     /// Takes the workers that are ready by now for the endpoints, so that the cluster answers from its first moment on; after
     /// that, [`Self::maintain`] does.
     pub fn take_ready_workers(&self) {
-        if let Some(workers) = &self.workers {
+        if let Some(workers) = self.workers() {
             self.set_worker_endpoints(workers);
             let _ = futures_util::FutureExt::now_or_never(self.balancer.update());
         }
@@ -110,7 +112,13 @@ impl Cluster {
     /// The processes behind the cluster, if they are the gateway's own.
     #[must_use]
     pub fn workers(&self) -> Option<&WorkerSet> {
-        self.workers.as_ref()
+        self.worker.as_ref().map(|worker| &worker.set)
+    }
+
+    /// The plugin behind the cluster, if it is one that may call others.
+    #[must_use]
+    pub fn calling(&self) -> Option<&Arc<CallingPlugin>> {
+        self.worker.as_ref().map(|worker| &worker.calling).filter(|calling| !calling.calls_nobody())
     }
 
     /// Takes the replicas that are ready for the endpoints. They go by their numbers: a replica has another address in each of
@@ -126,14 +134,13 @@ impl Cluster {
 
     /// Takes over the addresses of the workers that are ready.
     async fn follow_workers(cluster: &Weak<Self>) {
-        let Some(mut addresses) = cluster.upgrade().and_then(|cluster| Some(cluster.workers.as_ref()?.addresses()))
-        else {
+        let Some(mut addresses) = cluster.upgrade().and_then(|cluster| Some(cluster.workers()?.addresses())) else {
             return;
         };
         loop {
             drop(addresses.borrow_and_update());
             let Some(cluster) = cluster.upgrade() else { return };
-            if let Some(workers) = &cluster.workers {
+            if let Some(workers) = cluster.workers() {
                 cluster.set_worker_endpoints(workers);
             }
             if let Err(error) = cluster.balancer.update().await {

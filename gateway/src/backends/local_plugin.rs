@@ -1,10 +1,8 @@
 //! A plugin in the process: a component with its limits, and what was told to the metrics of it.
 
+use super::calling_plugin::CallingPlugin;
 use crate::config;
-use crate::identity::PluginIdentity;
-use crate::request::RequestView;
-use crate::request::field::field_value;
-use crate::router::{Lookup, RouteTable};
+use crate::router::RouteTable;
 use crate::telemetry::PluginMetrics;
 use framex_plugin_host::CallErrorKind;
 use framex_plugin_host::component::{Component, ComponentHost, ComponentLimits, ComponentStats, LoadError};
@@ -19,15 +17,14 @@ pub struct LocalPlugin {
     pub config: config::Plugin,
     /// The loaded component.
     pub component: Component,
-    /// Who it is when it calls others.
-    pub identity: Arc<PluginIdentity>,
+    /// Who it is when it calls others, and whom it may call.
+    pub calling: Arc<CallingPlugin>,
     /// The name it is told it was called by.
     pub authority: Box<str>,
     /// Where its component came from.
     pub origin: PathBuf,
     /// Its version, if its package says one.
     pub version: Option<String>,
-    requires: RouteTable,
     digest: [u8; 32],
     metrics: PluginMetrics,
     /// What the metrics have been told already.
@@ -106,27 +103,19 @@ impl LocalPlugin {
             reuse: config.reuse.calls,
             idle: config.reuse.idle,
         };
-        let name = format!("{namespace}/{}", config.name);
-        let component = host.load_with(&name, &code.wasm, &limits, &code.environment)?;
-        let identity = PluginIdentity { namespace: namespace.to_owned(), field: field_value(&name), name };
+        let calling = CallingPlugin::new(namespace, &config.name, requires);
+        let component = host.load_with(&calling.identity.name, &code.wasm, &limits, &code.environment)?;
         Ok(Arc::new(Self {
             config: config.clone(),
             component,
-            identity: Arc::new(identity),
+            calling: Arc::new(calling),
             authority: format!("{}.{namespace}.framex.internal", config.name).into(),
             origin: code.origin.clone(),
             version: code.version.clone(),
-            requires,
             digest,
             metrics,
             told: Mutex::default(),
         }))
-    }
-
-    /// Whether the plugin's `requires` names what it wants to call.
-    #[must_use]
-    pub fn may_call(&self, request: &RequestView<'_>) -> bool {
-        matches!(self.requires.find(request), Lookup::Found(_))
     }
 
     /// Brings the metrics up to date.

@@ -1,11 +1,18 @@
 //! What the gateway's worker processes are started on, and where their sockets are.
 
+use super::calling_plugin::CallingPlugin;
+use super::worker_passes::WorkerPasses;
+use super::worker_plugin::WorkerPlugin;
 use crate::config;
+use crate::router::RouteTable;
 use framex_plugin_package::Package;
 use framex_plugin_worker::{Listen, Ready, StartError, WorkerLimits, WorkerSet, WorkerSpec};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use tokio::runtime::{Builder, Runtime};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 /// The processes of a worker cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -18,27 +25,67 @@ pub enum StartWorkerError {
     Start(#[from] StartError),
 }
 
-/// The thread that starts and watches worker processes; it lives as long as the process, because the system ends a worker with
+/// The threads that start and watch worker processes; they live as long as the process, because the system ends a worker with
 /// the thread that started it.
 #[derive(Debug)]
 pub struct WorkerRuntime {
     runtime: Runtime,
     /// Sockets, and packages that were unpacked; this process alone uses it.
     folder: PathBuf,
+    passes: WorkerPasses,
+    door: Mutex<Option<DoorListeners>>,
+    /// Where workers find the gateway, as variables of their environment.
+    address: [(String, String); 2],
+}
+
+/// Where workers call the gateway: nobody else can reach the socket, and both ask for a pass.
+#[derive(Debug)]
+pub struct DoorListeners {
+    /// The Unix socket.
+    pub unix: UnixListener,
+    /// The loopback port, for what knows no Unix sockets.
+    pub tcp: TcpListener,
 }
 
 impl WorkerRuntime {
-    /// Starts the thread and makes a folder for it.
+    /// Starts the threads, makes a folder and opens the door for calls of workers.
     ///
     /// # Errors
-    /// When there are no more threads, or the folder for temporary files cannot be written.
+    /// When there are no more threads or sockets, or the folder for temporary files cannot be written.
     pub fn start() -> std::io::Result<Self> {
         let runtime =
-            Builder::new_multi_thread().worker_threads(1).thread_name("framex-worker").enable_all().build()?;
-        Ok(Self { runtime, folder: make_own_folder()? })
+            Builder::new_multi_thread().worker_threads(2).thread_name("framex-worker").enable_all().build()?;
+        let folder = make_own_folder()?;
+        let socket = folder.join("gateway.sock");
+        let unix = UnixListener::bind(&socket)?;
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = [
+            ("FRAMEX_GATEWAY_SOCKET".to_owned(), socket.display().to_string()),
+            ("FRAMEX_GATEWAY_URL".to_owned(), format!("http://{}", tcp.local_addr()?)),
+        ];
+        let door = Mutex::new(Some(DoorListeners { unix, tcp }));
+        Ok(Self { runtime, folder, passes: WorkerPasses::default(), door, address })
     }
 
-    /// Starts the processes of a worker, without waiting for them: from a private copy of `package` if there is one, so that
+    /// The passes of its workers.
+    #[must_use]
+    pub fn passes(&self) -> &WorkerPasses {
+        &self.passes
+    }
+
+    /// Where workers call the gateway, once; calls wait until somebody answers.
+    #[must_use]
+    pub fn take_door(&self) -> Option<DoorListeners> {
+        self.door.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Where work for the workers runs.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        self.runtime.handle()
+    }
+
+    /// Starts the processes of a worker that may call what `requires` finds, without waiting for them: from a private copy of `package` if there is one, so that
     /// what runs, now and after a crash, is what was verified.
     ///
     /// # Errors
@@ -49,11 +96,12 @@ impl WorkerRuntime {
         name: &str,
         worker: &config::Worker,
         package: Option<&Package>,
-    ) -> Result<WorkerSet, StartWorkerError> {
+        requires: RouteTable,
+    ) -> Result<WorkerPlugin, StartWorkerError> {
         let config::Worker {
             command,
             directory,
-            environment,
+            mut environment,
             on_port,
             ready_path,
             ready_timeout,
@@ -62,11 +110,18 @@ impl WorkerRuntime {
             memory,
             cpu_millis,
             silence: _,
+            requires: _,
         } = worker.clone();
         let directory = match package {
             Some(package) => self.unpack(package).map_err(StartWorkerError::Unpack)?,
             None => directory,
         };
+        let calling = Arc::new(CallingPlugin::new(namespace, name, requires));
+        let pass = (!calling.calls_nobody()).then(|| self.passes.issue(calling.clone()));
+        if let Some(pass) = &pass {
+            environment.extend(self.address.iter().cloned());
+            environment.push(("FRAMEX_GATEWAY_TOKEN".to_owned(), pass.token().to_owned()));
+        }
         let spec = WorkerSpec {
             name: format!("{namespace}/{name}"),
             command,
@@ -78,7 +133,8 @@ impl WorkerRuntime {
             stop_grace,
             limits: WorkerLimits { memory, cpu_millis },
         };
-        Ok(WorkerSet::start(spec, self.runtime.handle())?)
+        let set = WorkerSet::start(spec, self.runtime.handle())?;
+        Ok(WorkerPlugin { set, calling, _pass: pass })
     }
 
     /// Where the files of a package are, unpacked once for each content, whole or not at all.

@@ -32,14 +32,15 @@ pub(super) struct RawPlugin {
     /// warning in the log. Default: false, which makes it a problem of the configuration.
     #[serde(default)]
     optional: bool,
-    /// A process of its own, for native Python and everything that cannot be a component. The other settings of a plugin are for
-    /// components; a worker has its own.
+    /// A process of its own, for native Python and everything that cannot be a component. But for `requires`, the other settings
+    /// of a plugin are for components; a worker has its own.
     worker: Option<RawWorker>,
     /// Lets an instance serve more than one call. Default: every call gets a fresh instance, so nothing that one call leaves
     /// in memory is seen by the next.
     reuse: Option<RawReuse>,
-    /// What it may call at `http://<namespace>.framex.internal/<path>`, with the paths that callers outside use. Default:
-    /// nothing.
+    /// What it may call, with the paths that callers outside use: a component at `http://<namespace>.framex.internal/<path>`, a
+    /// worker at `$FRAMEX_GATEWAY_URL/<path>` or over the Unix socket `$FRAMEX_GATEWAY_SOCKET`, with the bearer token
+    /// `$FRAMEX_GATEWAY_TOKEN`. Default: nothing.
     #[serde(default)]
     requires: Vec<RawRequirement>,
     /// What one call may cost.
@@ -206,7 +207,6 @@ impl RawPlugin {
                 ("environment", !environment.is_empty()),
                 ("optional", optional),
                 ("reuse", reuse.is_some()),
-                ("requires", !requires.is_empty()),
                 ("limits", !limits.is_empty()),
             ];
             for (key, is_there) in for_components {
@@ -214,7 +214,9 @@ impl RawPlugin {
                     problems.report(path.key(key), "is for components, and this plugin is a `worker`");
                 }
             }
-            return PluginKind::Worker(Backend::of_worker(name, worker.validate(&path.key("worker"), base, problems)));
+            let mut worker = worker.validate(&path.key("worker"), base, problems);
+            worker.requires = validate_requires(requires);
+            return PluginKind::Worker(Backend::of_worker(name, worker));
         }
         match (&component, &package) {
             (None, None) => {
@@ -250,13 +252,14 @@ impl RawPlugin {
             reuse_is_given: reuse.is_some(),
             given: limits.given(),
             reuse: validate_reuse(reuse.as_ref(), &path.key("reuse"), problems),
-            requires: requires
-                .into_iter()
-                .map(|RawRequirement { path, methods }| Requirement { path, methods })
-                .collect(),
+            requires: validate_requires(requires),
             limits: limits.validate(&path.key("limits"), problems),
         })
     }
+}
+
+fn validate_requires(requires: Vec<RawRequirement>) -> Vec<Requirement> {
+    requires.into_iter().map(|RawRequirement { path, methods }| Requirement { path, methods }).collect()
 }
 
 fn validate_reuse(reuse: Option<&RawReuse>, path: &ValuePath, problems: &mut ProblemList) -> PluginReuse {

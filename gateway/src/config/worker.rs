@@ -1,5 +1,6 @@
 //! Plugins that are processes of their own, started and watched by the gateway.
 
+use super::plugin::Requirement;
 use super::problem::{ProblemList, ValuePath};
 use super::units::{ByteSize, Span};
 use schemars::JsonSchema;
@@ -85,6 +86,8 @@ pub struct Worker {
     pub cpu_millis: Option<u32>,
     /// Longest silence.
     pub silence: Duration,
+    /// What it may call.
+    pub requires: Vec<Requirement>,
 }
 
 impl Worker {
@@ -142,6 +145,8 @@ impl RawWorker {
             memory: memory.map(|memory| memory.0),
             cpu_millis: cpus.map(|cpus| (cpus * 1000.0) as u32),
             silence,
+            // Said beside it.
+            requires: Vec::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is noted of one call between plugins, and its end: one record, as of a request from outside.
 
 use super::call_scope::CallScope;
+use super::call_tickets::CallTicket;
 use crate::identity::Identity;
 use crate::rejection::Rejection;
 use crate::snapshot::{AdmissionGuards, Route};
@@ -48,6 +49,10 @@ pub(super) struct Account {
     pub(super) usage: Option<Arc<CallUsage>>,
     pub(super) guards: AdmissionGuards,
     pub(super) in_flight: Option<CallInFlight>,
+    /// When the caller has no more use for an answer.
+    pub(super) deadline: Option<Instant>,
+    /// What a worker that is called shows when it calls others in turn.
+    pub(super) ticket: Option<CallTicket>,
 }
 
 impl Account {

@@ -1,6 +1,6 @@
 //! What a call of a plugin knows of the request it serves, for the calls that the plugin makes in turn.
 
-use crate::backends::LocalPlugin;
+use crate::backends::CallingPlugin;
 use crate::identity::{Caller, Identity, PluginIdentity};
 use crate::snapshot::{Route, Snapshot};
 use crate::telemetry::{RequestId, TraceContext};
@@ -17,8 +17,8 @@ pub struct CallScope {
     pub(super) ids: Option<(RequestId, TraceContext)>,
     /// The person or service behind the request.
     pub(super) on_behalf_of: Option<Arc<Caller>>,
-    /// The plugin that is called.
-    pub(super) plugin: Arc<LocalPlugin>,
+    /// The plugin that is called, and may call others.
+    pub(super) plugin: Arc<CallingPlugin>,
     /// The plugins on the way here from outside, this one last.
     pub(super) chain: Vec<Arc<PluginIdentity>>,
 }
@@ -30,7 +30,7 @@ impl CallScope {
         snapshot: &Arc<Snapshot>,
         ids: Option<&(RequestId, TraceContext)>,
         identity: &Identity,
-        plugin: &Arc<LocalPlugin>,
+        plugin: &Arc<CallingPlugin>,
     ) -> Self {
         Self {
             snapshot: snapshot.clone(),
@@ -41,9 +41,20 @@ impl CallScope {
         }
     }
 
+    /// The scope of what a plugin calls for itself and nobody else.
+    #[must_use]
+    pub(super) fn of_itself(
+        snapshot: Arc<Snapshot>,
+        ids: (RequestId, TraceContext),
+        plugin: Arc<CallingPlugin>,
+    ) -> Self {
+        let chain = vec![plugin.identity.clone()];
+        Self { snapshot, ids: Some(ids), on_behalf_of: None, plugin, chain }
+    }
+
     /// The scope of a call that the plugin of this scope makes to another.
     #[must_use]
-    pub(super) fn next(&self, plugin: &Arc<LocalPlugin>) -> Self {
+    pub(super) fn next(&self, plugin: &Arc<CallingPlugin>) -> Self {
         let mut chain = self.chain.clone();
         chain.push(plugin.identity.clone());
         Self {

@@ -1,22 +1,25 @@
-//! Answers the requests that components make.
+//! Answers the requests that plugins make.
 
 use super::account::{Account, Books};
 use super::call_scope::CallScope;
+use super::call_tickets::{CallTickets, Known};
 use super::counted_body::{TooLong, counted};
 use super::function_calls::refuse_function_calls;
 use super::network_call::NetworkCalls;
 use super::plugin_failure::rejection_of;
 use super::plugin_request::{PluginRequest, plugin_request};
 use super::problem::{problem, problem_fields};
-use crate::identity::{Identity, PluginOnBehalf};
+use crate::backends::CallingPlugin;
+use crate::identity::{Identity, PluginIdentity, PluginOnBehalf};
 use crate::rejection::{Reason, Rejection};
+use crate::request::field::X_FRAMEX_CALL;
 use crate::request::{RequestView, normal_path};
-use crate::snapshot::{Route, Routed, Target};
-use crate::telemetry::{AccessLog, Metrics};
+use crate::snapshot::{Route, Routed, Snapshot, Target};
+use crate::telemetry::{AccessLog, Metrics, RequestId, TraceContext};
 use async_trait::async_trait;
 use framex_plugin_host::{Body, Caller, Outgoing, OutgoingError, empty_body, full_body};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,18 +31,64 @@ const INTERNAL: &str = ".framex.internal";
 /// Plugins that may stand between a request from outside and a backend.
 const DEEPEST: usize = 8;
 
-/// Answers the requests that components make, by the rules of requests from outside.
+/// Answers the requests that plugins make, by the rules of requests from outside.
 #[derive(Debug)]
 pub struct InternalCalls {
     books: Books,
     network: NetworkCalls,
+    tickets: CallTickets,
 }
 
 impl InternalCalls {
     /// Calls are recorded in `metrics` and `access_log`.
     #[must_use]
     pub fn new(metrics: Metrics, access_log: Arc<AccessLog>) -> Self {
-        Self { books: Books { metrics, access_log }, network: NetworkCalls::default() }
+        let tickets = CallTickets::default();
+        Self { books: Books { metrics, access_log }, network: NetworkCalls::new(tickets.clone()), tickets }
+    }
+
+    /// The tickets that workers are given with the requests they answer.
+    #[must_use]
+    pub(crate) fn tickets(&self) -> &CallTickets {
+        &self.tickets
+    }
+
+    /// Answers a request that the worker `plugin` makes: for the request whose ticket it shows, or, without one, for itself and by
+    /// the configuration `now`.
+    pub(crate) async fn call_of_worker(
+        &self,
+        mut request: Request<Body>,
+        plugin: Arc<CallingPlugin>,
+        now: Arc<Snapshot>,
+    ) -> Response<Body> {
+        let is_head = *request.method() == Method::HEAD;
+        let fields = request.headers_mut();
+        // The worker's own token is for the gateway alone.
+        fields.remove(header::AUTHORIZATION);
+        let (scope, deadline) = match fields.remove(X_FRAMEX_CALL) {
+            None => {
+                let ids = (RequestId::of(fields), TraceContext::of(fields));
+                (Arc::new(CallScope::of_itself(now, ids, plugin)), None)
+            }
+            Some(ticket) => match self.tickets.find(&ticket, &plugin) {
+                Some(Known { scope, deadline }) => (scope, deadline),
+                None => {
+                    let detail = "X-FrameX-Call names no request that the plugin is answering now";
+                    tracing::warn!(plugin = plugin.identity.name, "a plugin's call was denied: {detail}");
+                    self.unrouted(&plugin.identity, OutgoingError::Denied);
+                    return refuse(&Rejection::new(Reason::CallForbidden, detail), None, is_head);
+                }
+            },
+        };
+        let id = scope.ids.as_ref().map(|(id, _)| id.as_str());
+        let answered = self.call(&scope, deadline, request, None).await;
+        answered.unwrap_or_else(|error| refuse(&rejection_of_error(error), id, is_head))
+    }
+
+    /// Counts a call that came to no route, and so has no record.
+    fn unrouted(&self, plugin: &PluginIdentity, error: OutgoingError) -> OutgoingError {
+        self.books.metrics.rejected(&plugin.namespace, rejection_of_error(error).reason);
+        error
     }
 }
 
@@ -52,45 +101,7 @@ impl Outgoing for InternalCalls {
             tracing::warn!(plugin = %caller.plugin, host, "a plugin's request was denied: it may not call other hosts");
             return Err(OutgoingError::Denied);
         };
-        let path = match normal_path(request.uri().path()) {
-            Ok(path) => path.into_owned(),
-            Err(_not_a_path) => return Err(OutgoingError::NotFound),
-        };
-        let view = RequestView {
-            method: request.method(),
-            host: "",
-            path: &path,
-            query: request.uri().query(),
-            headers: request.headers(),
-        };
-        if !scope.plugin.may_call(&view) {
-            let method = request.method();
-            tracing::warn!(plugin = %caller.plugin, %method, path, "a plugin's call was denied: it is not in its `requires`");
-            return Err(OutgoingError::Denied);
-        }
-        if scope.chain.len() > DEEPEST {
-            return Err(OutgoingError::Loop);
-        }
-        let identity = Identity::Plugin(Arc::new(PluginOnBehalf {
-            plugin: scope.plugin.identity.clone(),
-            on_behalf_of: scope.on_behalf_of.clone(),
-        }));
-        let mut account = self.open(scope, identity, &request, &host, &path);
-        let is_head = *request.method() == Method::HEAD;
-        match self.answer(&mut account, request, namespace, &path, caller).await {
-            Ok(answer) => {
-                let (head, body) = answer.into_parts();
-                account.answer_began(head.status.as_u16(), &head.headers);
-                Ok(Response::from_parts(head, account.closes_with(body)))
-            }
-            Err(Refusal::Answer(rejection)) => {
-                let answer = refuse(&rejection, account.scope.ids.as_ref().map(|(id, _)| id.as_str()), is_head);
-                account.status = rejection.reason.status();
-                account.rejection = Some(*rejection);
-                Ok(answer)
-            }
-            Err(Refusal::Error(error)) => Err(error),
-        }
+        self.call(scope, caller.context.deadline, request, Some(namespace)).await
     }
 }
 
@@ -109,12 +120,66 @@ impl From<Rejection> for Refusal {
 }
 
 impl InternalCalls {
+    /// Answers a call that a plugin makes in `scope`; in `namespace`, if it has named one.
+    async fn call(
+        &self,
+        scope: &Arc<CallScope>,
+        deadline: Option<Instant>,
+        request: Request<Body>,
+        namespace: Option<&str>,
+    ) -> Result<Response<Body>, OutgoingError> {
+        let plugin = &scope.plugin.identity;
+        let path = match normal_path(request.uri().path()) {
+            Ok(path) => path.into_owned(),
+            Err(_not_a_path) => return Err(self.unrouted(plugin, OutgoingError::NotFound)),
+        };
+        let view = RequestView {
+            method: request.method(),
+            host: "",
+            path: &path,
+            query: request.uri().query(),
+            headers: request.headers(),
+        };
+        if !scope.plugin.may_call(&view) {
+            let method = request.method();
+            tracing::warn!(plugin = plugin.name, %method, path, "a plugin's call was denied: it is not in its `requires`");
+            return Err(self.unrouted(plugin, OutgoingError::Denied));
+        }
+        if scope.chain.len() > DEEPEST {
+            return Err(self.unrouted(plugin, OutgoingError::Loop));
+        }
+        let identity = Identity::Plugin(Arc::new(PluginOnBehalf {
+            plugin: plugin.clone(),
+            on_behalf_of: scope.on_behalf_of.clone(),
+        }));
+        let mut account = self.open(scope, deadline, identity, &request, &path);
+        let is_head = *request.method() == Method::HEAD;
+        match self.answer(&mut account, request, namespace, &path).await {
+            Ok(answer) => {
+                let (head, body) = answer.into_parts();
+                account.answer_began(head.status.as_u16(), &head.headers);
+                Ok(Response::from_parts(head, account.closes_with(body)))
+            }
+            Err(Refusal::Answer(rejection)) => {
+                let answer = refuse(&rejection, account.scope.ids.as_ref().map(|(id, _)| id.as_str()), is_head);
+                account.status = rejection.reason.status();
+                account.rejection = Some(*rejection);
+                Ok(answer)
+            }
+            Err(Refusal::Error(error)) => {
+                let rejection = rejection_of_error(error);
+                account.status = rejection.reason.status();
+                account.rejection = Some(rejection);
+                Err(error)
+            }
+        }
+    }
     fn open(
         &self,
         scope: &Arc<CallScope>,
+        deadline: Option<Instant>,
         identity: Identity,
         request: &Request<Body>,
-        host: &str,
         path: &str,
     ) -> Account {
         Account {
@@ -124,7 +189,7 @@ impl InternalCalls {
             started: Instant::now(),
             time: SystemTime::now(),
             method: request.method().clone(),
-            host: host.to_owned(),
+            host: request.uri().host().unwrap_or_default().to_ascii_lowercase(),
             path: path.to_owned(),
             route: None,
             status: 0,
@@ -139,6 +204,8 @@ impl InternalCalls {
             usage: None,
             guards: [None, None],
             in_flight: None,
+            deadline,
+            ticket: None,
         }
     }
 
@@ -147,9 +214,8 @@ impl InternalCalls {
         &self,
         account: &mut Account,
         request: Request<Body>,
-        namespace: &str,
+        namespace: Option<&str>,
         path: &str,
-        caller: &Caller,
     ) -> Result<Response<Body>, Refusal> {
         let scope = account.scope.clone();
         let route = find_route(&scope, &request, namespace, path)?;
@@ -161,7 +227,7 @@ impl InternalCalls {
         let (parts, body) = request.into_parts();
         let is_empty = body.size_hint().exact() == Some(0);
         let body = counted(body, account.bytes_in.clone(), route.request_body);
-        let answered = self.ask(account, &parts, body, path, &route, caller).await;
+        let answered = self.ask(account, &parts, body, path, &route).await;
         let Err(Refusal::Answer(rejection)) = &answered else { return answered };
         // Whoever answers sees only that the body broke off; why is known here.
         if let Some(limit) = route.request_body.filter(|limit| account.bytes_in.load(Ordering::Relaxed) > *limit) {
@@ -189,15 +255,18 @@ impl InternalCalls {
         body: Body,
         path: &str,
         route: &Arc<Route>,
-        caller: &Caller,
     ) -> Result<Response<Body>, Refusal> {
         let scope = account.scope.clone();
+        let callee = match &route.target {
+            Target::Plugin(plugin) => Some(&plugin.calling),
+            Target::Cluster(cluster) => cluster.calling(),
+        };
+        // A plugin that waits for itself, through others, may wait for ever: it holds a place that the inner call needs.
+        if callee.is_some_and(|callee| scope.chain.contains(&callee.identity)) {
+            return Err(Refusal::Error(OutgoingError::Loop));
+        }
         match &route.target {
             Target::Plugin(plugin) => {
-                // A plugin that waits for itself, through others, may wait for ever: it holds a place that the inner call needs.
-                if scope.chain.contains(&plugin.identity) {
-                    return Err(Refusal::Error(OutgoingError::Loop));
-                }
                 let sent = PluginRequest {
                     method: &parts.method,
                     path,
@@ -207,7 +276,7 @@ impl InternalCalls {
                     ids: scope.ids.as_ref(),
                 };
                 let request = plugin_request(&sent, route, plugin, body)?;
-                let (context, usage) = scope.next(plugin).into_context(route, caller.context.deadline);
+                let (context, usage) = scope.next(&plugin.calling).into_context(route, account.deadline);
                 account.usage = Some(usage);
                 let answered = plugin.component.call(request, context).await;
                 answered.map_err(|error| rejection_of(&error, plugin).into())
@@ -217,7 +286,12 @@ impl InternalCalls {
     }
 }
 
-fn find_route(scope: &CallScope, request: &Request<Body>, namespace: &str, path: &str) -> Result<Arc<Route>, Refusal> {
+fn find_route(
+    scope: &CallScope,
+    request: &Request<Body>,
+    namespace: Option<&str>,
+    path: &str,
+) -> Result<Arc<Route>, Refusal> {
     let view = RequestView {
         method: request.method(),
         host: "",
@@ -226,7 +300,7 @@ fn find_route(scope: &CallScope, request: &Request<Body>, namespace: &str, path:
         headers: request.headers(),
     };
     match scope.snapshot.route(&view) {
-        Routed::Route(route) if *route.namespace == *namespace => Ok(route.clone()),
+        Routed::Route(route) if namespace.is_none_or(|named| *route.namespace == *named) => Ok(route.clone()),
         Routed::Route(_) | Routed::NotFound => Err(Refusal::Error(OutgoingError::NotFound)),
         Routed::Unavailable(_) => Err(Refusal::Error(OutgoingError::Unavailable)),
         Routed::MethodNotAllowed(allow) => {
@@ -235,6 +309,27 @@ fn find_route(scope: &CallScope, request: &Request<Body>, namespace: &str, path:
             Err(rejection.into())
         }
     }
+}
+
+/// What a component is told in the words of `wasi:http`, as an answer.
+fn rejection_of_error(error: OutgoingError) -> Rejection {
+    let reason = match error {
+        OutgoingError::Denied => {
+            return Rejection::new(Reason::CallForbidden, "the plugin's `requires` does not name this");
+        }
+        OutgoingError::NotFound => Reason::RouteNotFound,
+        OutgoingError::Unavailable => Reason::Unavailable,
+        OutgoingError::Loop => Reason::CallLoop,
+        OutgoingError::Timeout => Reason::BackendTimeout,
+        OutgoingError::Broken => Reason::BackendBroken,
+    };
+    reason.into()
+}
+
+/// The answer for whoever shows no token of a worker, or a wrong one.
+pub(crate) fn unknown_worker(shows_token: bool) -> Response<Body> {
+    let reason = if shows_token { Reason::TokenInvalid } else { Reason::TokenMissing };
+    refuse(&Rejection::new(reason, "workers call with the token in $FRAMEX_GATEWAY_TOKEN"), None, false)
 }
 
 /// The same answer that a caller outside would get.

@@ -1,22 +1,30 @@
 //! Calls a network backend from inside the process, over the same endpoints as requests from outside.
 
 use super::account::Account;
+use super::call_tickets::CallTickets;
 use super::fields::{edit_credentials, set_own_fields};
 use crate::backends::{Cluster, ClusterClient, ClusterError};
 use crate::rejection::{Reason, Rejection};
+use crate::request::field::X_FRAMEX_CALL;
 use crate::rewrite::end_to_end_fields;
 use crate::snapshot::Route;
 use framex_plugin_host::Body;
 use http::request::Parts;
 use http::{Request, Response, header};
 use std::sync::Arc;
+use tokio::time::timeout_at;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct NetworkCalls {
     client: ClusterClient,
+    tickets: CallTickets,
 }
 
 impl NetworkCalls {
+    pub(super) fn new(tickets: CallTickets) -> Self {
+        Self { client: ClusterClient::default(), tickets }
+    }
+
     pub(super) async fn call(
         &self,
         account: &mut Account,
@@ -45,11 +53,22 @@ impl NetworkCalls {
         }
         edit_credentials(fields, route, cluster);
         set_own_fields(fields, route, &account.identity, account.scope.ids.as_ref());
+        if let Some(calling) = cluster.calling() {
+            let ticket = self.tickets.issue(account.scope.next(calling), account.deadline);
+            fields.insert(X_FRAMEX_CALL, ticket.field());
+            account.ticket = Some(ticket);
+        }
         for (name, value) in &route.rewrite.set_request {
             fields.insert(name.clone(), value.clone());
         }
         let mut seen = Vec::new();
-        let answered = self.client.call(cluster, request, route.timeout, &mut seen).await;
+        let asked = self.client.call(cluster, request, route.timeout, &mut seen);
+        let answered = match account.deadline {
+            None => asked.await,
+            Some(deadline) => timeout_at(deadline, asked)
+                .await
+                .unwrap_or_else(|_elapsed| Err(ClusterError::Silent("the caller's own time was over".to_owned()))),
+        };
         account.attempts = u32::try_from(seen.len()).unwrap_or(u32::MAX);
         account.endpoint = seen.pop();
         answered.map_err(|error| rejection_of(&error, cluster))

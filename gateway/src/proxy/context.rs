@@ -2,6 +2,7 @@
 
 use crate::backends::{Cluster, PickedEndpoint};
 use crate::config::Protocol;
+use crate::dispatch::{CallScope, CallTicket, CallTickets};
 use crate::identity::Identity;
 use crate::lifecycle::RunningRequest;
 use crate::rejection::{Reason, Rejection};
@@ -54,6 +55,8 @@ pub struct RequestContext {
     pub(super) usage: Option<Arc<CallUsage>>,
     pub(super) guards: AdmissionGuards,
     pub(super) in_flight: Option<CallInFlight>,
+    /// What a worker that answers shows when it calls others.
+    pub(super) ticket: Option<CallTicket>,
     _running: RunningRequest,
 }
 
@@ -86,6 +89,7 @@ impl RequestContext {
             usage: None,
             guards: [None, None],
             in_flight: None,
+            ticket: None,
             _running: running,
         }
     }
@@ -110,6 +114,13 @@ impl RequestContext {
         self.tried.clear();
         self.endpoint = None;
         true
+    }
+
+    /// Issues what the backend shows when it calls others, if it is a plugin that may.
+    pub(super) fn issue_ticket(&mut self, tickets: &CallTickets) {
+        self.ticket = self.cluster().and_then(|cluster| cluster.calling()).map(|calling| {
+            tickets.issue(CallScope::from_outside(&self.snapshot, self.ids.as_ref(), &self.identity, calling), None)
+        });
     }
 
     /// How long the backend may be silent.

@@ -63,7 +63,7 @@ pub(super) async fn answer(
         ids: context.ids.as_ref(),
     };
     let request = plugin_request(&asked, route, plugin, body).map_err(PumpError::Rejected)?;
-    let scope = CallScope::from_outside(&context.snapshot, context.ids.as_ref(), &context.identity, plugin);
+    let scope = CallScope::from_outside(&context.snapshot, context.ids.as_ref(), &context.identity, &plugin.calling);
     let (call_context, usage) = scope.into_context(route, None);
     context.usage = Some(usage);
     let call = AssertUnwindSafe(plugin.component.call(request, call_context)).catch_unwind();

@@ -4,7 +4,7 @@ use super::context::RequestContext;
 use crate::backends::Cluster;
 use crate::config::HostHeader;
 use crate::dispatch::{edit_credentials, set_own_fields};
-use crate::request::field::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PREFIX, X_FORWARDED_PROTO};
+use crate::request::field::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PREFIX, X_FORWARDED_PROTO, X_FRAMEX_CALL};
 use crate::rewrite::is_gateways_own;
 use crate::snapshot::Route;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
@@ -43,6 +43,9 @@ pub(super) fn edit(session: &Session, request: &mut RequestHeader, context: &Req
     edit_host(session, fields, context, cluster)?;
     add_forwarding(session, fields, context, route)?;
     set_own_fields(fields, route, &context.identity, context.ids.as_ref());
+    if let Some(ticket) = &context.ticket {
+        fields.insert(X_FRAMEX_CALL, ticket.field());
+    }
     for (name, value) in &route.rewrite.set_request {
         fields.insert(name.clone(), value.clone());
     }

@@ -141,6 +141,7 @@ fn take(
                 memory: manifest.limits.memory,
                 cpu_millis: None,
                 silence: manifest.limits.timeout.unwrap_or(config::Worker::SILENCE),
+                requires: requires(manifest),
             };
             let backend = config::Backend::of_worker(&plugin.name, worker);
             // A folder that nobody has to have signed is its author's workplace, and runs where it is.

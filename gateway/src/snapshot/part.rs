@@ -4,7 +4,7 @@ use super::packages;
 use super::route::{Route, Target, Traffic};
 use super::trials::{Candidate, Known};
 use crate::access::{AccessRule, ClaimRule};
-use crate::backends::{Cluster, LocalPlugin, NameLookup, PeerBuilder, PluginCode, WorkerRuntime};
+use crate::backends::{Cluster, LocalPlugin, NameLookup, PeerBuilder, PluginCode, WorkerPlugin, WorkerRuntime};
 use crate::config::{self, Grant, Namespace, ProblemList, Test, ValuePath};
 use crate::request::field::field_value;
 use crate::rewrite::RouteRewrite;
@@ -14,7 +14,7 @@ use crate::router::{
 use crate::telemetry::Metrics;
 use framex_plugin_host::component::ComponentHost;
 use framex_plugin_package::Package;
-use framex_plugin_worker::{Trial, WorkerSet};
+use framex_plugin_worker::Trial;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -50,6 +50,8 @@ struct Prepared<'a> {
     builder: PeerBuilder,
     /// What a worker runs a copy of.
     package: Option<Package>,
+    /// What a worker may call.
+    requires: RouteTable,
 }
 
 /// What is left of a namespace in which no problem was found.
@@ -316,7 +318,12 @@ fn prepare_clusters<'a>(
     let of_packages = workers.into_iter().map(|(backend, package)| (Cow::Owned(backend), package));
     for (backend, package) in of_file.chain(of_packages) {
         match PeerBuilder::new(&config.name, &backend) {
-            Ok(builder) => prepared.push(Prepared { backend, builder, package }),
+            Ok(builder) => {
+                let path = ValuePath::default().key("plugins").key(backend.name.clone()).key("requires");
+                let requires = backend.worker().map_or(&[][..], |worker| &worker.requires);
+                let Some(requires) = compile_requirements(requires, &path, problems) else { continue };
+                prepared.push(Prepared { backend, builder, package, requires });
+            }
             Err(error) => {
                 let path = ValuePath::default().key("backends").key(backend.name.clone());
                 problems.report(path, error.to_string());
@@ -343,9 +350,9 @@ fn compile_clusters(
         }
     }
     let names = NameLookup::run(new.iter().flat_map(|prepared| &prepared.backend.endpoints));
-    for Prepared { backend, builder, package } in new {
-        let workers = match start_workers(config, &backend, package.as_ref(), workshop) {
-            Ok(workers) => workers,
+    for Prepared { backend, builder, package, requires } in new {
+        let worker = match start_worker(config, &backend, package.as_ref(), requires, workshop) {
+            Ok(worker) => worker,
             Err(reason) => {
                 let path = ValuePath::default().key("plugins").key(backend.name.clone()).key("worker");
                 problems.report(path, reason);
@@ -353,21 +360,22 @@ fn compile_clusters(
             }
         };
         let metrics = workshop.metrics.upstream(&config.name, &backend.name);
-        let cluster = Cluster::new(&config.name, builder, &backend, &names, metrics, workers);
+        let cluster = Cluster::new(&config.name, builder, &backend, &names, metrics, worker);
         clusters.insert(backend.name.clone(), Arc::new(cluster));
     }
     clusters
 }
 
-fn start_workers(
+fn start_worker(
     config: &Namespace,
     backend: &config::Backend,
     package: Option<&Package>,
+    requires: RouteTable,
     workshop: &Workshop<'_>,
-) -> Result<Option<WorkerSet>, String> {
+) -> Result<Option<WorkerPlugin>, String> {
     let (Some(worker), Some(runtime)) = (backend.worker(), workshop.workers) else { return Ok(None) };
-    let set = runtime.start_set(&config.name, &backend.name, worker, package).map_err(|error| error.to_string())?;
-    Ok(Some(set))
+    let started = runtime.start_set(&config.name, &backend.name, worker, package, requires);
+    started.map(Some).map_err(|error| error.to_string())
 }
 
 /// Looks which new workers are ready: a namespace that serves takes none over before. Those that are not ready yet.

@@ -21,4 +21,5 @@ mod slow_clients;
 mod smuggling;
 mod streaming;
 mod upstream_failures;
+mod worker_calls;
 mod workers;
