@@ -7,7 +7,7 @@ use framex_plugin_host::component::{ComponentHost, ComponentLimits, HostSettings
 use framex_plugin_host::{Body, CallContext, Caller, Outgoing, OutgoingError, empty_body};
 use http::{Request, Response, StatusCode};
 
-use crate::harness::{ROGUE, generous, get, request, rogue, small, text, within};
+use crate::harness::{ROGUE, eventually, generous, get, request, rogue, small, text, within};
 
 #[tokio::test]
 async fn requests_of_a_component_are_refused_unless_allowed() {
@@ -54,6 +54,7 @@ async fn a_call_may_send_only_so_many_requests() {
     let chatty = host.load("chatty", ROGUE, &limits).expect("it loads");
     for (path, expected) in [("/fetch?n=3", "status 204\n"), ("/fetch?n=4", "ErrorCode::HttpRequestDenied\n")] {
         assert_eq!(text(get(&chatty, path).await.expect("a response")).await, expected, "{path}");
+        eventually("the call is over", || chatty.stats().in_flight == 0).await;
     }
     assert_eq!(chatty.stats().reused, 1, "each call of an instance has its own number");
 }
