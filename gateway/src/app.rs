@@ -8,7 +8,7 @@ mod logging;
 mod prebound;
 
 use crate::admin::Admin;
-use crate::backends::WorkerRuntime;
+use crate::backends::{OutboundClient, WorkerRuntime};
 use crate::config::{self, AccessLog as AccessLogConfig, Gateway, Problem};
 use crate::dispatch::InternalCalls;
 use crate::lifecycle::Lifecycle;
@@ -98,7 +98,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     // Why a log cannot be opened is said by the compiler, with its place in the file.
     let access_log = open_access_log(&gateway).map(Arc::new);
     let of_calls = access_log.as_ref().map_or_else(|_failed| Arc::new(AccessLog::off()), Arc::clone);
-    let calls = Arc::new(InternalCalls::new(metrics.clone(), of_calls));
+    let calls = Arc::new(InternalCalls::new(metrics.clone(), of_calls, OutboundClient::new()?));
     let workers = Arc::new(WorkerRuntime::start()?);
     let compiler =
         Compiler::new(component_host(&gateway, calls.clone())?, metrics.clone()).with_workers(workers.clone());

@@ -41,7 +41,7 @@ pub use limits::TrafficLimits;
 pub use listener::{ConnectionLimits, Listener, ListenerTls};
 pub use load::{Document, Sources, load};
 pub use namespace::Namespace;
-pub use plugin::{GivenLimits, PackageSource, Plugin, PluginLimits, PluginReuse, Requirement};
+pub use plugin::{GivenLimits, Outbound, PackageSource, Plugin, PluginLimits, PluginReuse, Requirement};
 pub use problem::{Problem, ProblemList, Spot, Step, ValuePath};
 pub use rewrite::{HeaderEdits, Rewrite};
 pub use route::{Match, Route, Target, Test};

@@ -19,6 +19,7 @@ mod fields;
 mod function_calls;
 mod internal_calls;
 mod network_call;
+mod outbound_call;
 mod plugin_failure;
 mod plugin_request;
 mod problem;

@@ -11,6 +11,7 @@ pub struct Conf {
     platform: String,
     namespaces: BTreeMap<String, String>,
     files: BTreeMap<String, Vec<u8>>,
+    variables: BTreeMap<String, String>,
 }
 
 impl Conf {
@@ -40,6 +41,18 @@ impl Conf {
     pub fn file(mut self, name: &str, content: impl Into<Vec<u8>>) -> Self {
         self.files.insert(name.to_owned(), content.into());
         self
+    }
+
+    /// Names a file beside `gateway.yaml` in a variable of the gateway's environment.
+    #[must_use]
+    pub fn file_variable(mut self, variable: &str, file: &str) -> Self {
+        self.variables.insert(variable.to_owned(), file.to_owned());
+        self
+    }
+
+    /// The variables that name files, for a configuration in `folder`.
+    pub(crate) fn variables(&self, folder: &Path) -> impl Iterator<Item = (String, PathBuf)> {
+        self.variables.iter().map(move |(variable, file)| (variable.clone(), folder.join(file)))
     }
 
     /// Writes everything into `folder`; returns the path of `gateway.yaml`.

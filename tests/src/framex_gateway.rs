@@ -45,6 +45,7 @@ impl Gateway {
                 ports_file.as_os_str(),
             ])
             .env_remove("RUST_LOG")
+            .envs(conf.variables(&folder.path().join("conf")))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

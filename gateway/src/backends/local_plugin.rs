@@ -103,7 +103,7 @@ impl LocalPlugin {
             reuse: config.reuse.calls,
             idle: config.reuse.idle,
         };
-        let calling = CallingPlugin::new(namespace, &config.name, requires);
+        let calling = CallingPlugin::new(namespace, &config.name, requires, config.outbound.clone());
         let component = host.load_with(&calling.identity.name, &code.wasm, &limits, &code.environment)?;
         Ok(Arc::new(Self {
             config: config.clone(),

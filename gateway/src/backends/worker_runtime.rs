@@ -3,7 +3,7 @@
 use super::calling_plugin::CallingPlugin;
 use super::worker_passes::WorkerPasses;
 use super::worker_plugin::WorkerPlugin;
-use crate::config;
+use crate::config::{self, Outbound};
 use crate::router::RouteTable;
 use framex_plugin_package::Package;
 use framex_plugin_worker::{Listen, Ready, StartError, WorkerLimits, WorkerSet, WorkerSpec};
@@ -116,7 +116,7 @@ impl WorkerRuntime {
             Some(package) => self.unpack(package).map_err(StartWorkerError::Unpack)?,
             None => directory,
         };
-        let calling = Arc::new(CallingPlugin::new(namespace, name, requires));
+        let calling = Arc::new(CallingPlugin::new(namespace, name, requires, Outbound::default()));
         let pass = (!calling.calls_nobody()).then(|| self.passes.issue(calling.clone()));
         if let Some(pass) = &pass {
             environment.extend(self.address.iter().cloned());

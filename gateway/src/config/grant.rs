@@ -14,6 +14,10 @@ pub(super) struct RawGrant {
     paths: Option<Vec<String>>,
     /// Host names (`app.example.com`) or wildcards (`*.example.com`) of which the namespace owns every path.
     hosts: Option<Vec<String>>,
+    /// Whether its components may call hosts in private networks (loopback, link-local, 10.0.0.0/8 and the like) when their
+    /// `permissions` ask for it. Default: false.
+    #[serde(default)]
+    private_networks: bool,
 }
 
 /// What a namespace owns.
@@ -23,13 +27,15 @@ pub struct Grant {
     pub paths: Vec<String>,
     /// Hosts whose every path belongs to the namespace, lower case.
     pub hosts: Vec<String>,
+    /// Whether its components may call hosts in private networks.
+    pub private_networks: bool,
 }
 
 impl Grant {
     /// The grant of a namespace that the platform team did not mention.
     #[must_use]
     pub fn by_default(namespace: &str) -> Self {
-        Self { paths: vec![format!("/api/v1/{namespace}/")], hosts: Vec::new() }
+        Self { paths: vec![format!("/api/v1/{namespace}/")], hosts: Vec::new(), private_networks: false }
     }
 
     /// Whether `host` (a route's host pattern) is granted.
@@ -122,7 +128,7 @@ pub(crate) fn lies_in(path: &str, prefix: &str) -> bool {
 /// Validates all grants together: no two namespaces may own the same place.
 pub(super) fn validate_grants(raw: BTreeMap<String, RawGrant>, path: &ValuePath, problems: &mut ProblemList) -> Grants {
     let mut grants = BTreeMap::new();
-    for (namespace, RawGrant { paths, hosts }) in raw {
+    for (namespace, RawGrant { paths, hosts, private_networks }) in raw {
         let path = path.key(namespace.clone());
         check_name("namespace", &namespace, &path, problems);
         let paths = paths.unwrap_or_else(|| Grant::by_default(&namespace).paths);
@@ -138,7 +144,7 @@ pub(super) fn validate_grants(raw: BTreeMap<String, RawGrant>, path: &ValuePath,
             }
         }
         let hosts = validate_hosts(&hosts.unwrap_or_default(), &path.key("hosts"), problems);
-        grants.insert(namespace, Grant { paths, hosts });
+        grants.insert(namespace, Grant { paths, hosts, private_networks });
     }
     report_overlaps(&grants, path, problems);
     Grants { by_namespace: grants }
@@ -193,7 +199,7 @@ mod tests {
 
     fn grants(of: &[(&str, &[&str])]) -> Grants {
         let grant =
-            |paths: &[&str]| Grant { paths: paths.iter().map(ToString::to_string).collect(), hosts: Vec::new() };
+            |paths: &[&str]| Grant { paths: paths.iter().map(ToString::to_string).collect(), ..Grant::by_default("x") };
         Grants { by_namespace: of.iter().map(|(name, paths)| ((*name).to_owned(), grant(paths))).collect() }
     }
 
@@ -237,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_wildcard_host_covers_its_subdomains_only() {
-        let grant = Grant { paths: Vec::new(), hosts: vec!["*.example.com".to_owned()] };
+        let grant = Grant { hosts: vec!["*.example.com".to_owned()], ..Grant::by_default("x") };
         assert!(grant.covers_host("a.example.com"));
         assert!(grant.covers_host("*.b.example.com"));
         assert!(grant.covers_host("*.example.com"));

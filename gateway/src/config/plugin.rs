@@ -4,6 +4,7 @@ use super::backend::Backend;
 use super::problem::{ProblemList, ValuePath};
 use super::units::{ByteSize, Span};
 use super::worker::RawWorker;
+use framex_plugin_package::{NoHost, OutboundHost};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -43,9 +44,24 @@ pub(super) struct RawPlugin {
     /// `$FRAMEX_GATEWAY_TOKEN`. Default: nothing.
     #[serde(default)]
     requires: Vec<RawRequirement>,
+    /// Hosts outside that it may call. A package names its own, and what stands here is for a `component`. Default: none.
+    #[serde(default)]
+    permissions: RawOutbound,
     /// What one call may cost.
     #[serde(default)]
     limits: RawPluginLimits,
+}
+
+/// Hosts outside that a component may call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+struct RawOutbound {
+    /// Each with its scheme and, where it is not the usual one, its port: `https://api.example.com`.
+    outbound: Vec<String>,
+    /// Whether they may be in private networks: loopback, link-local, 10.0.0.0/8 and the like. The platform team has to grant it
+    /// (`namespaces.grants`). Default: false; a name that leads there is refused.
+    private_networks: bool,
 }
 
 /// An API that a plugin calls.
@@ -118,6 +134,8 @@ pub struct Plugin {
     pub given: GivenLimits,
     /// What it may call.
     pub requires: Vec<Requirement>,
+    /// Hosts outside that it may call.
+    pub outbound: Outbound,
     /// What one call may cost.
     pub limits: PluginLimits,
 }
@@ -129,6 +147,15 @@ pub struct Requirement {
     pub path: String,
     /// Method names, as written; none for every method.
     pub methods: Vec<String>,
+}
+
+/// Hosts outside that a component may call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outbound {
+    /// The hosts.
+    pub hosts: Vec<OutboundHost>,
+    /// Whether they may be in private networks.
+    pub private_networks: bool,
 }
 
 /// A plugin's package, and what it is told.
@@ -198,7 +225,18 @@ impl RawPlugin {
     }
 
     pub(super) fn validate(self, name: &str, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> PluginKind {
-        let Self { component, package, configuration, environment, optional, worker, reuse, requires, limits } = self;
+        let Self {
+            component,
+            package,
+            configuration,
+            environment,
+            optional,
+            worker,
+            reuse,
+            requires,
+            permissions,
+            limits,
+        } = self;
         if let Some(worker) = worker {
             let for_components = [
                 ("component", component.is_some()),
@@ -207,6 +245,7 @@ impl RawPlugin {
                 ("environment", !environment.is_empty()),
                 ("optional", optional),
                 ("reuse", reuse.is_some()),
+                ("permissions", permissions != RawOutbound::default()),
                 ("limits", !limits.is_empty()),
             ];
             for (key, is_there) in for_components {
@@ -234,6 +273,9 @@ impl RawPlugin {
                     }
                 }
             }
+            (None, Some(_)) if permissions != RawOutbound::default() => {
+                problems.report(path.key("permissions"), "is said by the package itself");
+            }
             (None, Some(_)) if !requires.is_empty() => {
                 problems.report(path.key("requires"), "is said by the package itself");
             }
@@ -253,8 +295,22 @@ impl RawPlugin {
             given: limits.given(),
             reuse: validate_reuse(reuse.as_ref(), &path.key("reuse"), problems),
             requires: validate_requires(requires),
+            outbound: permissions.validate(&path.key("permissions"), problems),
             limits: limits.validate(&path.key("limits"), problems),
         })
+    }
+}
+
+impl RawOutbound {
+    fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> Outbound {
+        let mut hosts = Vec::with_capacity(self.outbound.len());
+        for (index, text) in self.outbound.iter().enumerate() {
+            match text.parse() {
+                Ok(host) => hosts.push(host),
+                Err(error) => problems.report(path.key("outbound").index(index), NoHost::to_string(&error)),
+            }
+        }
+        Outbound { hosts, private_networks: self.private_networks }
     }
 }
 

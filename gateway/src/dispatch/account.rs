@@ -25,11 +25,21 @@ pub(super) struct Books {
     pub(super) access_log: Arc<AccessLog>,
 }
 
+/// Where a call goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Destination {
+    /// To a route of the gateway.
+    Inside,
+    /// To a host outside.
+    Outside,
+}
+
 /// One call from its start to the end of its answer. It is recorded when it is dropped.
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) books: Books,
     pub(super) scope: Arc<CallScope>,
+    pub(super) destination: Destination,
     pub(super) identity: Identity,
     pub(super) started: Instant,
     pub(super) time: SystemTime,
@@ -98,7 +108,10 @@ impl Drop for Account {
             method: self.method.as_str(),
             host: &self.host,
             path: &self.path,
-            http_version: "internal",
+            http_version: match self.destination {
+                Destination::Inside => "internal",
+                Destination::Outside => "outbound",
+            },
             status: self.status,
             reason,
             note: self.rejection.as_ref().map(|rejection| &*rejection.note),

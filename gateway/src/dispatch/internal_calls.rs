@@ -1,15 +1,16 @@
 //! Answers the requests that plugins make.
 
-use super::account::{Account, Books};
+use super::account::{Account, Books, Destination};
 use super::call_scope::CallScope;
 use super::call_tickets::{CallTickets, Known};
 use super::counted_body::{TooLong, counted};
 use super::function_calls::refuse_function_calls;
 use super::network_call::NetworkCalls;
+use super::outbound_call::{OutboundCalls, outgoing_error};
 use super::plugin_failure::rejection_of;
 use super::plugin_request::{PluginRequest, plugin_request};
 use super::problem::{problem, problem_fields};
-use crate::backends::CallingPlugin;
+use crate::backends::{CallingPlugin, OutboundClient};
 use crate::identity::{Identity, PluginIdentity, PluginOnBehalf};
 use crate::rejection::{Reason, Rejection};
 use crate::request::field::X_FRAMEX_CALL;
@@ -36,15 +37,21 @@ const DEEPEST: usize = 8;
 pub struct InternalCalls {
     books: Books,
     network: NetworkCalls,
+    outbound: OutboundCalls,
     tickets: CallTickets,
 }
 
 impl InternalCalls {
-    /// Calls are recorded in `metrics` and `access_log`.
+    /// Calls are recorded in `metrics` and `access_log`; those to hosts outside go through `outbound`.
     #[must_use]
-    pub fn new(metrics: Metrics, access_log: Arc<AccessLog>) -> Self {
+    pub fn new(metrics: Metrics, access_log: Arc<AccessLog>, outbound: OutboundClient) -> Self {
         let tickets = CallTickets::default();
-        Self { books: Books { metrics, access_log }, network: NetworkCalls::new(tickets.clone()), tickets }
+        Self {
+            books: Books { metrics, access_log },
+            network: NetworkCalls::new(tickets.clone()),
+            outbound: OutboundCalls::new(outbound),
+            tickets,
+        }
     }
 
     /// The tickets that workers are given with the requests they answer.
@@ -98,8 +105,7 @@ impl Outgoing for InternalCalls {
         let scope = caller.context.extensions.get::<Arc<CallScope>>().ok_or(OutgoingError::Denied)?;
         let host = request.uri().host().unwrap_or_default().to_ascii_lowercase();
         let Some(namespace) = host.strip_suffix(INTERNAL) else {
-            tracing::warn!(plugin = %caller.plugin, host, "a plugin's request was denied: it may not call other hosts");
-            return Err(OutgoingError::Denied);
+            return self.call_outside(scope, caller.context.deadline, request).await;
         };
         self.call(scope, caller.context.deadline, request, Some(namespace)).await
     }
@@ -148,11 +154,7 @@ impl InternalCalls {
         if scope.chain.len() > DEEPEST {
             return Err(self.unrouted(plugin, OutgoingError::Loop));
         }
-        let identity = Identity::Plugin(Arc::new(PluginOnBehalf {
-            plugin: plugin.clone(),
-            on_behalf_of: scope.on_behalf_of.clone(),
-        }));
-        let mut account = self.open(scope, deadline, identity, &request, &path);
+        let mut account = self.open(scope, deadline, &request, &path);
         let is_head = *request.method() == Method::HEAD;
         match self.answer(&mut account, request, namespace, &path).await {
             Ok(answer) => {
@@ -174,17 +176,55 @@ impl InternalCalls {
             }
         }
     }
-    fn open(
+
+    /// Answers a call to a host outside, if the plugin's permissions name it.
+    async fn call_outside(
         &self,
         scope: &Arc<CallScope>,
         deadline: Option<Instant>,
-        identity: Identity,
-        request: &Request<Body>,
-        path: &str,
-    ) -> Account {
+        request: Request<Body>,
+    ) -> Result<Response<Body>, OutgoingError> {
+        let plugin = &scope.plugin.identity;
+        if !scope.plugin.may_reach(request.uri()) {
+            let target = request.uri();
+            let (scheme, authority) =
+                (target.scheme_str().unwrap_or("http"), target.authority().map_or("", |a| a.as_str()));
+            tracing::warn!(
+                plugin = plugin.name,
+                "a plugin's request was denied: `{scheme}://{authority}` is not among its `permissions.outbound`"
+            );
+            return Err(self.unrouted(plugin, OutgoingError::Denied));
+        }
+        let path = request.uri().path().to_owned();
+        let mut account = self.open(scope, deadline, &request, &path);
+        account.destination = Destination::Outside;
+        let (parts, body) = request.into_parts();
+        let request = Request::from_parts(parts, counted(body, account.bytes_in.clone(), None));
+        match self.outbound.call(request, scope.plugin.reaches_private_networks(), deadline).await {
+            Ok(answer) => {
+                let (head, body) = answer.into_parts();
+                account.answer_began(head.status.as_u16(), &head.headers);
+                Ok(Response::from_parts(head, account.closes_with(body)))
+            }
+            Err(error) => {
+                let told = outgoing_error(&error);
+                let rejection = rejection_of_error(told).with_note(error.to_string());
+                account.status = rejection.reason.status();
+                account.rejection = Some(rejection);
+                Err(told)
+            }
+        }
+    }
+
+    fn open(&self, scope: &Arc<CallScope>, deadline: Option<Instant>, request: &Request<Body>, path: &str) -> Account {
+        let identity = Identity::Plugin(Arc::new(PluginOnBehalf {
+            plugin: scope.plugin.identity.clone(),
+            on_behalf_of: scope.on_behalf_of.clone(),
+        }));
         Account {
             books: self.books.clone(),
             scope: scope.clone(),
+            destination: Destination::Inside,
             identity,
             started: Instant::now(),
             time: SystemTime::now(),

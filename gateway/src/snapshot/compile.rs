@@ -4,7 +4,7 @@ use super::part::{NamespacePart, Outcome, Workshop};
 use super::trials::Known;
 use super::{Snapshot, Trials, startup_files, tokens};
 use crate::backends::WorkerRuntime;
-use crate::config::{Document, Gateway, Namespace, Problem, Sources, ValuePath};
+use crate::config::{Document, Gateway, Grants, Namespace, Problem, Sources, ValuePath};
 use crate::router::{RouteMatch, RouteTable};
 use crate::telemetry::Metrics;
 use framex_plugin_host::component::ComponentHost;
@@ -132,7 +132,7 @@ impl Compiler {
         trials: Trials,
     ) -> Compiled {
         let mut problems = gateway.into_problems();
-        let workshop = self.workshop(largest_memory);
+        let workshop = self.workshop(largest_memory, None);
         for (name, mut document) in namespaces {
             let serving = previous.and_then(|previous| previous.namespaces.get(&name));
             if let Some(namespace) = &document.content {
@@ -144,13 +144,13 @@ impl Compiler {
         Compiled { snapshot: None, trials, problems }
     }
 
-    fn workshop(&self, largest_memory: u64) -> Workshop<'_> {
-        Workshop { host: &self.host, metrics: &self.metrics, workers: self.workers.as_deref(), largest_memory }
+    fn workshop<'a>(&'a self, largest_memory: u64, grants: Option<&'a Grants>) -> Workshop<'a> {
+        Workshop { host: &self.host, metrics: &self.metrics, workers: self.workers.as_deref(), largest_memory, grants }
     }
 
     fn compile_namespace(&self, document: &mut Document<Namespace>, gateway: &Gateway, known: Known<'_>) -> Outcome {
         let Some(namespace) = &document.content else { return Outcome::Broken };
-        let workshop = self.workshop(gateway.components.largest_memory);
+        let workshop = self.workshop(gateway.components.largest_memory, Some(&gateway.grants));
         let grant = gateway.grants.of(&namespace.name);
         NamespacePart::compile(namespace, &grant, known, &workshop, &mut document.problems)
     }

@@ -122,6 +122,11 @@ fn take(
                 effective.reuse = PluginReuse { calls: component.reuse, ..plugin.reuse };
             }
             effective.requires = requires(manifest);
+            let permissions = &manifest.permissions;
+            effective.outbound = config::Outbound {
+                hosts: permissions.outbound.clone(),
+                private_networks: permissions.private_networks,
+            };
             let origin = source.path.join(component.file.to_string());
             let version = Some(manifest.version.to_string());
             plugins.components.push((effective, PluginCode { wasm, origin, environment, version }));

@@ -5,7 +5,7 @@ use super::route::{Route, Target, Traffic};
 use super::trials::{Candidate, Known};
 use crate::access::{AccessRule, ClaimRule};
 use crate::backends::{Cluster, LocalPlugin, NameLookup, PeerBuilder, PluginCode, WorkerPlugin, WorkerRuntime};
-use crate::config::{self, Grant, Namespace, ProblemList, Test, ValuePath};
+use crate::config::{self, Grant, Grants, Namespace, ProblemList, Test, ValuePath};
 use crate::request::field::field_value;
 use crate::rewrite::RouteRewrite;
 use crate::router::{
@@ -42,6 +42,8 @@ pub(super) struct Workshop<'a> {
     pub(super) metrics: &'a Metrics,
     pub(super) workers: Option<&'a WorkerRuntime>,
     pub(super) largest_memory: u64,
+    /// What the platform team grants, where that is known.
+    pub(super) grants: Option<&'a Grants>,
 }
 
 /// A backend of which a cluster can be made.
@@ -469,6 +471,16 @@ fn compile_plugins(
             continue;
         }
         let Some(requires) = compile_requirements(&plugin.requires, &path.key("requires"), problems) else { continue };
+        let is_granted = workshop.grants.is_none_or(|grants| grants.of(&config.name).private_networks);
+        if plugin.outbound.private_networks && !is_granted {
+            let key = if plugin.package.is_some() { "package" } else { "permissions" };
+            let message = format!(
+                "asks for hosts in private networks, which the platform team grants with `namespaces.grants.{}.private_networks` in gateway.yaml",
+                config.name
+            );
+            problems.report(path.key(key), message);
+            continue;
+        }
         let old = known.plugins(&plugin.name);
         let metrics = workshop.metrics.plugin(&config.name, &plugin.name);
         match LocalPlugin::load(&config.name, plugin, code, workshop.host, metrics, requires, old) {

@@ -57,8 +57,8 @@ pub use content::{Bounds, ContentError};
 pub use inspect::{InspectedFile, InspectedSignature, Inspection};
 pub use key::{KeyError, KeyId, PublicKey, SigningKey};
 pub use manifest::{
-    Component, Limits, Listen, Manifest, OutboundHost, Permissions, Ready, RequiredApi, Runtime, Scheme, Worker,
-    manifest_schema,
+    Component, Limits, Listen, Manifest, NoHost, OutboundHost, Permissions, Ready, RequiredApi, Runtime, Scheme,
+    Worker, manifest_schema,
 };
 pub use package::{OpenError, Package, SignError, Signed, sign_at};
 pub use package_path::{PackagePath, PathError};

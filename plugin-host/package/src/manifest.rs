@@ -27,7 +27,7 @@ pub use component::Component;
 pub(crate) use draft::{Draft, MANIFEST};
 pub use limits::Limits;
 pub(crate) use name::is_name;
-pub use permissions::{OutboundHost, Permissions, Scheme};
+pub use permissions::{NoHost, OutboundHost, Permissions, Scheme};
 pub use required_api::RequiredApi;
 pub use runtime::Runtime;
 pub use schema::manifest_schema;

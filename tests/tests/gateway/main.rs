@@ -11,6 +11,7 @@ mod framex;
 mod grants;
 mod http_backend;
 mod observability;
+mod outbound;
 mod packages;
 mod plugin_calls;
 mod readme;

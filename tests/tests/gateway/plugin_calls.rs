@@ -25,7 +25,7 @@ backends: {{ service: {{ http: {{ endpoints: [\"{service}\"] }} }} }}
 routes:
   - {{ name: rogue, match: {{ path: /api/v1/two/rogue/** }}, to: called, rewrite: {{ strip_prefix: /api/v1/two/rogue }} }}
   - {{ name: service, match: {{ path: /api/v1/two/service/** }}, to: service, rewrite: {{ strip_prefix: /api/v1/two/service }}, limits: {{ rate: 2/h }} }}
-  - {{ name: get, match: {{ path: /api/v1/two/post-only, methods: [POST] }}, to: service }}",
+  - {{ name: get, match: {{ path: /api/v1/two/post-only, methods: [POST] }}, to: service, limits: {{ request_body: 1KiB }} }}",
         rogue = rogue(),
         service = service.url(),
     );
@@ -161,6 +161,8 @@ async fn what_a_called_plugin_does_wrong_is_told_to_the_caller() {
         assert!(answer.contains(expected), "{path}: {answer}");
         gateway.metric_becomes("plugin_calls_in_flight", &[("plugin", "called")], 0.0).await;
     }
+    let too_long = call(&gateway, "two.framex.internal", "/api/v1/two/post-only&body=100000").await;
+    assert!(too_long.starts_with("status 413\n") && too_long.contains("body_too_large"), "{too_long}");
     let broken = call(&gateway, "two.framex.internal", "/api/v1/two/rogue/half").await;
     assert_eq!(broken, "status 200\nthe first half\n(broken off)\n");
 }

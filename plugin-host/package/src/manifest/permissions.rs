@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 /// What the plugin asks to be allowed. Whatever is not named here is refused.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -51,7 +52,9 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    fn usual_port(self) -> u16 {
+    /// The port where nothing is said.
+    #[must_use]
+    pub fn usual_port(self) -> u16 {
         match self {
             Self::Http => 80,
             Self::Https => 443,
@@ -80,6 +83,19 @@ impl fmt::Display for OutboundHost {
     }
 }
 
+/// A text names no host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no host; write scheme, host and where needed port, like `https://api.example.com`")]
+pub struct NoHost(String);
+
+impl FromStr for OutboundHost {
+    type Err = NoHost;
+
+    fn from_str(text: &str) -> Result<Self, NoHost> {
+        parse_host(text).ok_or_else(|| NoHost(text.to_owned()))
+    }
+}
+
 impl Serialize for OutboundHost {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -97,12 +113,7 @@ impl RawPermissions {
                     problems.report(path.key("outbound").index(index), format!("`{host}` stands here twice"));
                 }
                 Some(host) => hosts.push(host),
-                None => {
-                    let message = format!(
-                        "`{text}` is no host; write scheme, host and where needed port, like `https://api.example.com`"
-                    );
-                    problems.report(path.key("outbound").index(index), message);
-                }
+                None => problems.report(path.key("outbound").index(index), NoHost(text.clone()).to_string()),
             }
         }
         for (index, name) in environment.iter().enumerate() {

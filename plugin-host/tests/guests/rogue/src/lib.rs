@@ -7,7 +7,7 @@ use wasip2::clocks::monotonic_clock;
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    ErrorCode, Fields, IncomingRequest, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam, Scheme,
+    ErrorCode, Fields, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam, Scheme,
 };
 use wasip2::io::streams::{OutputStream, StreamError};
 
@@ -43,7 +43,7 @@ impl Guest for Rogue {
             "/forbidden" => forbidden(response),
             "/trailers" => trailers(response),
             "/fetch" => fetch(response, query.number("n", 1)),
-            "/call" => call(response, query.text("authority"), query.text("path")),
+            "/call" => call(response, &query),
             "/count" => count(response),
             "/environment" => environment(response),
             "/leak" => leak(response),
@@ -266,13 +266,26 @@ fn leak(outparam: ResponseOutparam) {
     std::mem::forget(body);
 }
 
-/// Calls what the query names, with `!` for `?` and `+` for `&`, and reports the status and the body of the answer.
-fn call(outparam: ResponseOutparam, authority: &str, path: &str) {
+/// Calls what the query names, with `!` for `?` and `+` for `&` in the path, and `body` bytes if it says so; reports the status and
+/// the body of the answer.
+fn call(outparam: ResponseOutparam, query: &Query<'_>) {
     let request = OutgoingRequest::new(Fields::new());
-    request.set_scheme(Some(&Scheme::Http)).unwrap();
-    request.set_authority(Some(authority)).unwrap();
-    request.set_path_with_query(Some(&path.replace('!', "?").replace('+', "&"))).unwrap();
+    let scheme = if query.text("scheme") == "https" { Scheme::Https } else { Scheme::Http };
+    request.set_scheme(Some(&scheme)).unwrap();
+    request.set_authority(Some(query.text("authority"))).unwrap();
+    request.set_path_with_query(Some(&query.text("path").replace('!', "?").replace('+', "&"))).unwrap();
+    let length = query.number("body", 0);
+    // A request whose body was never asked for is known to have none.
+    let body = (length > 0).then(|| request.body().unwrap());
+    if length > 0 {
+        request.set_method(&Method::Post).unwrap();
+    }
     let result = outgoing_handler::handle(request, None).and_then(|future| {
+        if let Some(body) = body {
+            // Whoever answers before it has read everything is heard all the same.
+            let _ = write_all(&body.write().unwrap(), &vec![b'.'; length as usize]);
+            let _ = OutgoingBody::finish(body, None);
+        }
         future.subscribe().block();
         future.get().unwrap().unwrap()
     });
