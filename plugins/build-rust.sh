@@ -5,23 +5,22 @@
 #     plugins/build-rust.sh FOLDER OUTPUT.wasm            writes OUTPUT.wasm
 #
 # Needs: Debian or Ubuntu with the packages rustc-web and rust-web-src on offer, cargo from rustup, Python with venv.
-# A compiler with WebAssembly's standard library is unpacked to target/guest-tools and never installed, so that no
-# second rustc gets on the PATH. The same sources, packages and Cargo.lock give the same bytes in any folder.
+# A compiler with WebAssembly's standard library is unpacked to target/guest-tools (or $GUEST_TOOLS) and never installed, so
+# that no second rustc gets on the PATH. The same sources, packages and Cargo.lock give the same bytes in any folder.
 set -eu
 
 if [ $# -lt 1 ]; then
     sed -n '2,6s/^# \{0,1\}//p' "$0"
     exit 2
 fi
-root=$(cd "$(dirname "$0")/.." && pwd)
 plugin=$(cd "$1" && pwd)
-name=$(basename "$plugin")
+name=$(sed -n 's/^name = "\(.*\)"$/\1/p' "$plugin/Cargo.toml" | head -n 1)
 case ${2:-} in
     '') output=$plugin/$name.wasm ;;
     /*) output=$2 ;;
     *) output=$PWD/$2 ;;
 esac
-tools=$root/target/guest-tools
+tools=${GUEST_TOOLS:-$(cd "$(dirname "$0")/.." && pwd)/target/guest-tools}
 wasm_tools=$tools/venv/bin/wasm-tools
 
 unpack_compiler() {
