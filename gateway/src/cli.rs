@@ -5,6 +5,8 @@ mod explain;
 mod health;
 mod output;
 mod plugin;
+mod plugin_build;
+mod plugin_new;
 mod routes;
 mod schema;
 mod token;
@@ -69,7 +71,7 @@ enum Command {
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
     },
-    /// Pack, sign, verify and inspect plugins.
+    /// Make, build, pack, sign, verify and inspect plugins.
     Plugin {
         #[command(subcommand)]
         command: plugin::PluginCommand,

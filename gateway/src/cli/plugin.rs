@@ -1,6 +1,7 @@
-//! `plugin …`: packages, from a folder to a signed file.
+//! `plugin …`: packages, from a new project to a signed file.
 
-use super::output;
+use super::plugin_new::Language;
+use super::{output, plugin_build, plugin_new};
 use anyhow::{Context as _, anyhow, bail};
 use clap::Subcommand;
 use framex_plugin_package::{Package, PublisherKeys, SigningKey, sign_at};
@@ -14,6 +15,24 @@ use std::process::ExitCode;
 /// What can be done with a package.
 #[derive(Debug, Subcommand)]
 pub(super) enum PluginCommand {
+    /// Make a project to begin with: source, test, manifest, README, CI, and a gateway's configuration to run it with.
+    New {
+        /// The language.
+        #[arg(long)]
+        lang: Language,
+        /// The plugin's name: lower-case letters, digits and hyphens.
+        #[arg(long)]
+        name: String,
+        /// The project's folder, which must not be there yet. Default: the name.
+        #[arg(value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
+    /// Build the component of a project with its language's tools, which are installed when they are missing.
+    Build {
+        /// The folder with `plugin.yaml`.
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Make a key pair to sign packages with: FILE, for you alone, and FILE.pub, for who checks them.
     Keygen {
         /// The file for the private key (PEM); it must not be there yet.
@@ -63,6 +82,8 @@ pub(super) enum PluginCommand {
 
 pub(super) fn plugin(command: &PluginCommand) -> anyhow::Result<ExitCode> {
     match command {
+        PluginCommand::New { lang, name, folder } => plugin_new::new(*lang, name, folder.as_deref()),
+        PluginCommand::Build { folder } => plugin_build::build(folder),
         PluginCommand::Keygen { file } => keygen(file),
         PluginCommand::Pack { folder, output } => pack(folder, output),
         PluginCommand::Sign { package, key, publisher } => sign(package, key, publisher),
