@@ -44,7 +44,7 @@ pub use namespace::Namespace;
 pub use plugin::{GivenLimits, Outbound, PackageSource, Plugin, PluginLimits, PluginReuse, Requirement};
 pub use problem::{Problem, ProblemList, Spot, Step, ValuePath};
 pub use rewrite::{HeaderEdits, Rewrite};
-pub use route::{Match, Route, Target, Test};
+pub use route::{Match, Route, Share, Target, Test};
 pub use schema::schemas;
 pub use secret::Secret;
 pub use units::Rate;

@@ -353,9 +353,12 @@ fn tell_namespaces(metrics: &Metrics, before: Option<&Snapshot>, now: &Snapshot)
     }
     let key =
         |route: &crate::snapshot::Route| (route.namespace.to_string(), route.name.clone(), route.target.kind().label());
-    let kept: std::collections::HashSet<_> = now.routes_in_order().map(|(_, route)| key(route)).collect();
-    for (_, route) in before.routes_in_order() {
-        if !kept.contains(&key(route)) {
+    let all = |snapshot: &Snapshot| -> Vec<Arc<crate::snapshot::Route>> {
+        snapshot.routes_in_order().flat_map(|(_, route)| route.shares().map(|(_, route)| route.clone())).collect()
+    };
+    let kept: std::collections::HashSet<_> = all(now).iter().map(|route| key(route)).collect();
+    for route in all(before) {
+        if !kept.contains(&key(&route)) {
             metrics.forget_route(&route.namespace, &route.name, route.target.kind());
         }
     }

@@ -69,7 +69,7 @@ impl Snapshot {
             Lookup::Found(found) if self.reaches_into_another(found.route, request.path) => {
                 self.nothing_routed(request)
             }
-            Lookup::Found(found) => Routed::Route(&self.routes[found.route]),
+            Lookup::Found(found) => Routed::Route(self.routes[found.route].pick()),
             Lookup::MethodNotAllowed(methods) => Routed::MethodNotAllowed(methods.allow()),
             Lookup::NotFound => self.nothing_routed(request),
         }

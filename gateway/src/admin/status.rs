@@ -59,7 +59,7 @@ pub(super) struct Route<'a> {
     name: &'a str,
     r#match: String,
     kind: &'static str,
-    to: &'a str,
+    to: String,
     public: bool,
 }
 
@@ -170,7 +170,7 @@ pub(super) fn routes(snapshot: &Snapshot) -> Vec<Route<'_>> {
             name: &route.name,
             r#match: matches.to_string(),
             kind: route.target.kind().label(),
-            to: route.target.name(),
+            to: route.describe_target(),
             public: route.rule.public,
         })
         .collect()

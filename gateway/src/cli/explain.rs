@@ -104,10 +104,18 @@ fn describe_access(snapshot: &Snapshot, view: &RequestView<'_>, text: &mut Strin
     };
     let (namespace, name) = (&route.namespace, &route.name);
     let (kind, target) = (route.target.kind().label(), route.target.name());
+    let shared = snapshot.explain(view).into_iter().find(|(_, outcome)| *outcome == Outcome::Chosen);
     let _ = writeln!(
         text,
         "Route `{name}` of the namespace `{namespace}` answers; it leads to the {kind} backend `{target}`."
     );
+    if let Some((route, _)) = shared.filter(|(route, _)| route.shares().count() > 1) {
+        let _ = writeln!(
+            text,
+            "The route is shared ({}); this time chance has chosen `{target}`.",
+            route.describe_target()
+        );
+    }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let identified = access::identify(&route.rule, &snapshot.tokens, view.headers, now);
     for sentence in access::explain(&route.rule, &identified) {

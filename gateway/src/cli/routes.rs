@@ -13,7 +13,7 @@ pub(super) fn routes(file: &Path) -> anyhow::Result<ExitCode> {
         [
             route.namespace.to_string(),
             matches.to_string(),
-            route.target.name().to_owned(),
+            route.describe_target(),
             route.target.kind().label().to_owned(),
             if route.rule.public { "public" } else { "token" }.to_owned(),
             route.name.clone(),

@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+/// The largest share of one target.
+const MOST_SHARE: u32 = 1_000_000;
+
 /// A route: which requests, and who answers them.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -23,8 +26,9 @@ pub(super) struct RawRoute {
     /// Which requests.
     #[serde(rename = "match")]
     matches: RawMatch,
-    /// The plugin or backend of this namespace that answers.
-    to: String,
+    /// The plugin or backend of this namespace that answers; or several, each with its share of the requests:
+    /// `{ resize: 95, resize-next: 5 }`.
+    to: RawTo,
     /// The backend or worker of this namespace that answers when `to` cannot: when a plugin is absent (`optional`), busy or
     /// does not start, and when no endpoint or process can be reached. Only requests of which nothing was passed on yet
     /// go there.
@@ -63,6 +67,62 @@ pub(super) struct RawMatch {
     /// Query parameters: the exact (decoded) value, or `{ present: true }`.
     #[serde(default)]
     query: BTreeMap<String, RawTest>,
+}
+
+/// Who answers a route.
+#[derive(Clone, Debug)]
+enum RawTo {
+    One(String),
+    Shares(BTreeMap<String, u32>),
+}
+
+impl<'de> Deserialize<'de> for RawTo {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ToVisitor)
+    }
+}
+
+struct ToVisitor;
+
+impl<'de> Visitor<'de> for ToVisitor {
+    type Value = RawTo;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a plugin or backend, or several with their shares, `{ name: 95, other: 5 }`")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<RawTo, E> {
+        Ok(RawTo::One(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawTo, A::Error> {
+        BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(RawTo::Shares)
+    }
+}
+
+impl JsonSchema for RawTo {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("To")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The name of a plugin or backend, or several, each with its share of the requests.",
+            "oneOf": [
+                { "type": "string" },
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "additionalProperties": {
+                        "type": "integer",
+                        "minimum": 0,
+                        "maximum": MOST_SHARE,
+                        "description": "Its share, out of the sum of all."
+                    }
+                }
+            ]
+        })
+    }
 }
 
 /// A test of a header field or query parameter.
@@ -137,8 +197,8 @@ pub struct Route {
     pub name: String,
     /// Which requests.
     pub matches: Match,
-    /// Who answers.
-    pub target: Target,
+    /// Who answers: one, or several with their shares.
+    pub targets: Vec<Share>,
     /// The backend that answers when the target cannot.
     pub fallback: Option<String>,
     /// Whether anyone may call without a token.
@@ -186,6 +246,15 @@ pub enum Target {
     Backend(String),
 }
 
+/// One who answers, and how many of the requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Who.
+    pub target: Target,
+    /// Its share, out of the sum of all.
+    pub weight: u32,
+}
+
 /// What a route may refer to.
 pub(super) struct Surroundings<'a> {
     pub(super) plugins: &'a [String],
@@ -212,9 +281,9 @@ impl RawRoute {
         }
         let limits = limits.validate(&path.key("limits"), problems);
         let rewrite = rewrite.validate(&path.key("rewrite"), &matches.path, problems);
-        let target = find_target(to, &path.key("to"), around, problems);
-        let fallback = fallback.and_then(|name| find_fallback(name, &target, &path.key("fallback"), around, problems));
-        Route { name, matches, target, fallback, public, invoke, timeout, limits, rewrite }
+        let targets = find_targets(to, &path.key("to"), around, problems);
+        let fallback = fallback.and_then(|name| find_fallback(name, &targets, &path.key("fallback"), around, problems));
+        Route { name, matches, targets, fallback, public, invoke, timeout, limits, rewrite }
     }
 }
 
@@ -247,7 +316,7 @@ fn check_route_name(name: String, path: &ValuePath, problems: &mut ProblemList) 
 
 fn find_fallback(
     name: String,
-    target: &Target,
+    targets: &[Share],
     path: &ValuePath,
     around: &Surroundings<'_>,
     problems: &mut ProblemList,
@@ -256,10 +325,30 @@ fn find_fallback(
         problems.report(path.clone(), "is a plugin in the process; what steps in is a backend or a worker");
         return None;
     };
-    if matches!(target, Target::Backend(name) if *name == fallback) {
+    let is_fallback = |share: &Share| matches!(&share.target, Target::Backend(name) if *name == fallback);
+    if targets.iter().all(is_fallback) {
         problems.report(path.clone(), format!("`{fallback}` is what the route goes `to` already"));
     }
     Some(fallback)
+}
+
+fn find_targets(to: RawTo, path: &ValuePath, around: &Surroundings<'_>, problems: &mut ProblemList) -> Vec<Share> {
+    let shares = match to {
+        RawTo::One(name) => return vec![Share { target: find_target(name, path, around, problems), weight: 1 }],
+        RawTo::Shares(shares) => shares,
+    };
+    if shares.values().all(|weight| *weight == 0) && !problems.is_incomplete(path) {
+        problems.report(path.clone(), "nobody has a share; write `{ name: 95, other: 5 }`");
+    }
+    let mut targets = Vec::with_capacity(shares.len());
+    for (name, weight) in shares {
+        let path = path.key(name.clone());
+        if weight > MOST_SHARE {
+            problems.report(path.clone(), format!("must be between 0 and {MOST_SHARE}"));
+        }
+        targets.push(Share { target: find_target(name, &path, around, problems), weight });
+    }
+    targets
 }
 
 /// An unknown target is reported and kept, so that the route's other problems are found too.

@@ -1,7 +1,7 @@
 //! One namespace, compiled.
 
 use super::packages;
-use super::route::{Route, Target, Traffic};
+use super::route::{Route, Split, Target, Traffic};
 use super::trials::{Candidate, Known};
 use crate::access::{AccessRule, ClaimRule};
 use crate::backends::{Cluster, LocalPlugin, NameLookup, PeerBuilder, PluginCode, WorkerPlugin, WorkerRuntime};
@@ -118,36 +118,44 @@ impl NamespacePart {
         let namespace: Arc<str> = config.name.as_str().into();
         let old_routes: HashMap<&str, &Arc<Route>> =
             previous.iter().flat_map(|part| &part.routes).map(|route| (route.name.as_str(), route)).collect();
+        let target_of = |target: &config::Target, fallback: Option<&Arc<Cluster>>| match target {
+            // A package may turn out to be a worker.
+            config::Target::Plugin(name) => match plugins.get(name) {
+                Some(plugin) => Some(Target::Plugin(plugin.clone())),
+                // An optional one that is not here leaves its place to the fallback.
+                None => clusters.get(name).or(fallback).cloned().map(Target::Cluster),
+            },
+            config::Target::Backend(name) => clusters.get(name).cloned().map(Target::Cluster),
+        };
         let routes = config
             .routes
             .iter()
             .map(|route| {
-                let fallback = route.fallback.as_ref().and_then(|name| clusters.get(name)).cloned();
-                let target = match &route.target {
-                    // A package may turn out to be a worker.
-                    config::Target::Plugin(name) => match plugins.get(name) {
-                        Some(plugin) => Target::Plugin(plugin.clone()),
-                        // An optional one that is not here leaves its place to the fallback.
-                        None => Target::Cluster(clusters.get(name).or(fallback.as_ref())?.clone()),
-                    },
-                    config::Target::Backend(name) => Target::Cluster(clusters.get(name)?.clone()),
-                };
-                let is_target =
-                    |cluster: &Arc<Cluster>| matches!(&target, Target::Cluster(target) if Arc::ptr_eq(target, cluster));
+                let fallback = route.fallback.as_ref().and_then(|name| clusters.get(name));
                 let old = old_routes.get(route.name.as_str());
-                Some(Arc::new(Route {
-                    namespace: namespace.clone(),
-                    namespace_field: field_value(&namespace),
-                    name: route.name.clone(),
-                    rule: access_rule(config, route),
-                    timeout: route.timeout,
-                    request_body: smaller(route.limits.request_body, config.limits.request_body),
-                    rewrite: route_rewrite(&route.rewrite),
-                    metrics: workshop.metrics.route(&namespace, &route.name, target.kind()),
-                    traffic: [carry_traffic(old.map(|old| &old.traffic[0]), route.limits, "route"), traffic.clone()],
-                    fallback: fallback.filter(|cluster| !is_target(cluster)),
-                    target,
-                }))
+                let own_traffic = carry_traffic(old.map(|old| &old.traffic[0]), route.limits, "route");
+                let build = |share: &config::Share, split: Option<Split>| {
+                    let target = target_of(&share.target, fallback)?;
+                    let is_target = |cluster: &Arc<Cluster>| matches!(&target, Target::Cluster(target) if Arc::ptr_eq(target, cluster));
+                    Some(Arc::new(Route {
+                        namespace: namespace.clone(),
+                        namespace_field: field_value(&namespace),
+                        name: route.name.clone(),
+                        rule: access_rule(config, route),
+                        timeout: route.timeout,
+                        request_body: smaller(route.limits.request_body, config.limits.request_body),
+                        rewrite: route_rewrite(&route.rewrite),
+                        metrics: workshop.metrics.route(&namespace, &route.name, target.kind()),
+                        traffic: [own_traffic.clone(), traffic.clone()],
+                        fallback: fallback.filter(|cluster| !is_target(cluster)).cloned(),
+                        target,
+                        split,
+                    }))
+                };
+                let (first, others) = route.targets.split_first()?;
+                let others = others.iter().map(|share| Some((share.weight, build(share, None)?)));
+                let others: Vec<_> = others.collect::<Option<_>>()?;
+                build(first, (!others.is_empty()).then_some(Split { own: first.weight, others }))
             })
             .collect::<Option<Vec<_>>>()?;
         Some(Arc::new(Self {
@@ -440,11 +448,14 @@ fn report_absent(
 ) {
     let optional = |name: &str| config.plugins.iter().any(|plugin| plugin.name == name && plugin.optional);
     for (index, route) in config.routes.iter().enumerate() {
-        let config::Target::Plugin(name) = &route.target else { continue };
-        let is_here = plugins.contains_key(name) || builders.iter().any(|prepared| prepared.backend.name == *name);
-        if !is_here && optional(name) && route.fallback.is_none() {
-            let path = ValuePath::default().key("routes").index(index).key("to");
-            problems.report(path, format!("the optional plugin `{name}` is not here, and the route has no `fallback`"));
+        for share in &route.targets {
+            let config::Target::Plugin(name) = &share.target else { continue };
+            let is_here = plugins.contains_key(name) || builders.iter().any(|prepared| prepared.backend.name == *name);
+            if !is_here && optional(name) && route.fallback.is_none() {
+                let path = ValuePath::default().key("routes").index(index).key("to");
+                let message = format!("the optional plugin `{name}` is not here, and the route has no `fallback`");
+                problems.report(path, message);
+            }
         }
     }
 }

@@ -37,6 +37,17 @@ pub struct Route {
     pub metrics: RouteMetrics,
     /// Its own traffic limits and those of its namespace.
     pub traffic: [Arc<Traffic>; 2],
+    /// The same route to others, where several share the requests.
+    pub(super) split: Option<Split>,
+}
+
+/// How requests are shared out.
+#[derive(Debug)]
+pub(super) struct Split {
+    /// The share of the route that has the split.
+    pub(super) own: u32,
+    /// The others with their shares.
+    pub(super) others: Vec<(u32, Arc<Route>)>,
 }
 
 /// Who answers a route.
@@ -109,6 +120,31 @@ impl Traffic {
 }
 
 impl Route {
+    /// The route to whoever answers one request: itself, or one of those it shares its requests with, by chance.
+    #[must_use]
+    pub fn pick(self: &Arc<Self>) -> &Arc<Self> {
+        let Some(split) = &self.split else { return self };
+        let total: u64 = split.others.iter().map(|(weight, _)| u64::from(*weight)).sum::<u64>() + u64::from(split.own);
+        split.at(rand::random_range(0..total.max(1))).unwrap_or(self)
+    }
+
+    /// This route and the same to others that share its requests, each with its share.
+    pub fn shares(self: &Arc<Self>) -> impl Iterator<Item = (u32, &Arc<Self>)> {
+        let own = self.split.as_ref().map_or(1, |split| split.own);
+        let others = self.split.iter().flat_map(|split| &split.others);
+        std::iter::once((own, self)).chain(others.map(|(weight, route)| (*weight, route)))
+    }
+
+    /// Who answers, for people: a name, or names with their shares.
+    #[must_use]
+    pub fn describe_target(self: &Arc<Self>) -> String {
+        if self.split.is_none() {
+            return self.target.name().to_owned();
+        }
+        let share = |(weight, route): (u32, &Arc<Self>)| format!("{}: {weight}", route.target.name());
+        self.shares().map(share).collect::<Vec<_>>().join(", ")
+    }
+
     /// Takes the request under the limits of route and namespace.
     ///
     /// # Errors
@@ -116,5 +152,19 @@ impl Route {
     pub fn enter(&self, now: Instant) -> Result<AdmissionGuards, Rejection> {
         let [route, namespace] = &self.traffic;
         Ok([route.enter(now)?, namespace.enter(now)?])
+    }
+}
+
+impl Split {
+    /// Who has the place `number`; `None` for the route that has the split.
+    fn at(&self, number: u64) -> Option<&Arc<Route>> {
+        let mut left = number.checked_sub(u64::from(self.own))?;
+        self.others.iter().find_map(|(weight, route)| match left.checked_sub(u64::from(*weight)) {
+            Some(rest) => {
+                left = rest;
+                None
+            }
+            None => Some(route),
+        })
     }
 }
