@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
-.PHONY: help run test build clean packages rust tools venv
+.PHONY: help run test plugins build clean packages rust tools venv node guest-rust
 
 # FrameX needs Python 3.11 or newer.
 PYTHON ?= $(firstword $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -20,11 +20,26 @@ run: packages rust venv ## Build the gateway and run it in front of a FrameX ins
 
 # The black-box tests run the program. `--workspace` builds it too; building it alone would choose other features of
 # shared dependencies and compile most of them twice.
-test: packages tools venv ## Check formatting and lints, and run every test.
+test: packages tools venv node guest-rust ## Check formatting and lints, and run every test.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo nextest run --workspace --locked
 	cargo test --workspace --doc --locked
+
+# Python and JavaScript components are kept by their content in target/plugin-cache. Rust ones are committed: the same source and
+# compiler give the same bytes, so a difference means that one of the two was changed alone.
+plugins: packages tools venv node ## Build the example plugins from their sources, and compare the committed components.
+	cargo build --workspace --bins --locked
+	export FRAMEX_GATEWAY_CACHE=$(CURDIR)/target/plugin-cache
+	mkdir -p "$$FRAMEX_GATEWAY_CACHE"
+	for name in redact token-stream; do
+		"$${CARGO_TARGET_DIR:-target}/debug/framex-gateway" plugin build plugins/$$name
+	done
+	for name in text-stats reading-time; do
+		built=$$FRAMEX_GATEWAY_CACHE/$$name.wasm
+		plugins/build-rust.sh plugins/$$name "$$built"
+		cmp "$$built" plugins/$$name/$$name.wasm || { echo "plugins/$$name: the source or the compiler has changed; run plugins/build-rust.sh plugins/$$name and commit both" >&2; exit 1; }
+	done
 
 build: packages rust ## Build the program: target/release/framex-gateway.
 	cargo build --release --locked -p framex-gateway
@@ -54,6 +69,21 @@ rust:
 tools: rust
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 	command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest --version 0.9.143
+
+# What builds plugins in JavaScript.
+node:
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' && exit 0
+	if command -v apt-get >/dev/null; then
+		$(SUDO) apt-get update -q
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends nodejs npm
+	fi
+	node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo "Plugins in JavaScript need Node.js 20 or newer with npm; please install it." >&2; exit 1; }
+
+# What builds plugins in Rust: rustup's target, or else Debian's compiler.
+guest-rust: packages rust
+	@[ -d "$$(rustc --print target-libdir --target wasm32-wasip2 2>/dev/null)" ] && exit 0
+	[ -x target/guest-tools/rust/usr/bin/rustc ] && exit 0
+	rustup target add wasm32-wasip2 || { mkdir -p target/guest-tools; plugins/build-rust.sh plugins/text-stats target/guest-tools/text-stats.wasm; }
 
 venv: .venv/installed
 
