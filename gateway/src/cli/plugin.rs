@@ -27,7 +27,8 @@ pub(super) enum PluginCommand {
         #[arg(value_name = "FOLDER")]
         folder: Option<PathBuf>,
     },
-    /// Build the component of a project with its language's tools, which are installed when they are missing.
+    /// Build the component of a project with its language's tools, which are installed when they are missing; for a worker,
+    /// install what it runs with.
     Build {
         /// The folder with `plugin.yaml`.
         #[arg(value_name = "FOLDER")]

@@ -1,4 +1,4 @@
-//! `plugin build`: makes the component of a plugin's project with its language's own tools.
+//! `plugin build`: makes the component of a plugin's project with its language's own tools, or installs what a worker runs with.
 //!
 //! The files in the folder say which language it is. Tools that are installed for a build, and the components that were built, are
 //! kept in a cache by the content they were made of, so a second build of the same sources takes no time.
@@ -36,11 +36,7 @@ struct ComponentFile {
 }
 
 pub(super) fn build(folder: &Path) -> anyhow::Result<ExitCode> {
-    let Some(project) = Project::open(folder)? else {
-        Package::open(folder)?;
-        output::print(&format!("{}: a worker; there is nothing to build\n", folder.display()));
-        return Ok(ExitCode::SUCCESS);
-    };
+    let Some(project) = Project::open(folder)? else { return prepare_worker(folder) };
     let begin = Instant::now();
     let cache = Cache::of_user()?;
     let is_there = |file: &str| project.folder.join(file).is_file();
@@ -62,6 +58,19 @@ pub(super) fn build(folder: &Path) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot read {}", project.component.display()))?
         .len();
     output::print(&format!("{}: {bytes} bytes, {:.1} s\n", project.component.display(), begin.elapsed().as_secs_f64()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A worker is not built, but what it runs with may be installed.
+fn prepare_worker(folder: &Path) -> anyhow::Result<ExitCode> {
+    Package::open(folder)?;
+    let text = if folder.join("requirements.txt").is_file() {
+        let environment = python::install_beside(folder)?;
+        format!("{}: a worker; start the gateway with PATH=\"{}:$PATH\"\n", folder.display(), environment.display())
+    } else {
+        format!("{}: a worker; there is nothing to build\n", folder.display())
+    };
+    output::print(&text);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -15,6 +15,8 @@ pub(super) enum Language {
     Python,
     /// JavaScript.
     Js,
+    /// A process in Python, not a component: for numpy, torch and everything else with native code.
+    Worker,
 }
 
 /// A file of a new project. In both `{{name}}` stands for the plugin's name.
@@ -66,6 +68,17 @@ const JS: &[Template] = templates![
     ".github/workflows/plugin.yaml" from "js/workflow.yaml",
 ];
 
+const WORKER: &[Template] = templates![
+    "app.py" from "worker/app.py",
+    "greeting.py" from "worker/greeting.py",
+    "test_greeting.py" from "worker/test_greeting.py",
+    "requirements.txt" from "worker/requirements.txt",
+    "plugin.yaml" from "worker/plugin.yaml",
+    "README.md" from "worker/README.md",
+    ".gitignore" from "worker/gitignore",
+    ".github/workflows/plugin.yaml" from "worker/workflow.yaml",
+];
+
 const EVERY: &[Template] = templates![
     "dev/gateway.yaml" from "shared/dev-gateway.yaml",
     "dev/namespaces/dev.yaml" from "shared/dev-namespace.yaml",
@@ -86,6 +99,7 @@ pub(super) fn new(language: Language, name: &str, folder: Option<&Path>) -> anyh
         Language::Rust => RUST,
         Language::Python => PYTHON,
         Language::Js => JS,
+        Language::Worker => WORKER,
     };
     for Template { path, text } in templates.iter().chain(EVERY) {
         let file = folder.join(path);
@@ -95,10 +109,18 @@ pub(super) fn new(language: Language, name: &str, folder: Option<&Path>) -> anyh
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
     let shown = folder.display();
+    let environment = match language {
+        // The worker's program is looked for there.
+        Language::Worker => {
+            let folder = folder.canonicalize().with_context(|| format!("cannot open {shown}"))?;
+            format!("PATH=\"{}/.venv/bin:$PATH\" ", folder.display())
+        }
+        Language::Rust | Language::Python | Language::Js => String::new(),
+    };
     output::print(&format!(
         "{shown}: a plugin to begin with; its README.md says what is where\n\n  \
          framex-gateway plugin build {shown}\n  \
-         framex-gateway run --config {shown}/dev/gateway.yaml\n  \
+         {environment}framex-gateway run --config {shown}/dev/gateway.yaml\n  \
          curl 'http://127.0.0.1:8080/api/v1/dev/{name}/?name=Ada'\n"
     ));
     Ok(ExitCode::SUCCESS)
@@ -129,17 +151,23 @@ mod tests {
     fn a_new_project_is_a_package_once_its_component_is_there() {
         for language in Language::value_variants() {
             let (_place, folder) = project(*language);
-            std::fs::write(folder.join("hello.wasm"), b"\0asm").expect("a file");
+            if *language != Language::Worker {
+                std::fs::write(folder.join("hello.wasm"), b"\0asm").expect("a file");
+            }
             let package = Package::open(&folder).unwrap_or_else(|error| panic!("{language:?}: {error}"));
             assert_eq!(package.file_name(), "hello-0.1.0.fxp");
             let files: Vec<String> = package.inspect().files.into_iter().map(|file| file.path.to_string()).collect();
-            assert_eq!(files, ["README.md", "hello.wasm", "plugin.yaml"], "{language:?}");
+            let expected: &[&str] = match language {
+                Language::Worker => &["README.md", "app.py", "greeting.py", "plugin.yaml", "requirements.txt"],
+                Language::Rust | Language::Python | Language::Js => &["README.md", "hello.wasm", "plugin.yaml"],
+            };
+            assert_eq!(files, expected, "{language:?}");
         }
     }
 
     #[test]
     fn nothing_of_a_template_is_left_open() {
-        for templates in [RUST, PYTHON, JS, EVERY] {
+        for templates in [RUST, PYTHON, JS, WORKER, EVERY] {
             for Template { path, text } in templates {
                 let text = text.replace("{{name}}", "hello");
                 assert!(!text.contains("{{"), "{path}");

@@ -27,7 +27,11 @@ async fn greets(folder: &Path) {
     let development = std::fs::read_to_string(folder.join("dev/namespaces/dev.yaml")).expect("a file of the project");
     let (_, yaml) = development.split_once("namespace: dev\n").expect("it names itself");
     let yaml = yaml.replace("../..", &file);
-    let gateway = Gateway::start(checked(Conf::new().platform(&platform()).namespace("dev", &yaml)).await).await;
+    // A worker's program is in its own environment.
+    let path = format!("{}:{}", folder.join(".venv/bin").display(), std::env::var("PATH").expect("a PATH"));
+    let conf = Conf::new().platform(&platform()).namespace("dev", &yaml).file_variable("PATH", &path);
+    let gateway = Gateway::start(checked(conf).await).await;
+    eventually("it is ready", async || (gateway.get("/api/v1/dev/hello/").await.status == 200).then_some(())).await;
     for (name, expected) in [("?name=Ada", "Hello, Ada!"), ("", "Hello, world!"), ("?name=%C3%89va", "Hello, Éva!")] {
         let answer = gateway.get(&format!("/api/v1/dev/hello/{name}")).await;
         assert_eq!(answer.json()["greeting"], expected, "{}", answer.text());
@@ -35,7 +39,8 @@ async fn greets(folder: &Path) {
     assert_eq!(gateway.post("/api/v1/dev/hello/").body("x").await.status, 405);
     gateway.write_namespace("dev", &yaml.replace("greeting: Hello", "greeting: Servus"));
     eventually("the new configuration is in force", async || {
-        (gateway.get("/api/v1/dev/hello/").await.json()["greeting"] == "Servus, world!").then_some(())
+        let answer = gateway.get("/api/v1/dev/hello/").await;
+        (answer.status == 200 && answer.json()["greeting"] == "Servus, world!").then_some(())
     })
     .await;
 }
@@ -71,6 +76,16 @@ async fn a_new_rust_project_is_tested_built_packed_and_run() {
         .current_dir(&folder);
     run(tests).await;
     build(&folder).await;
+    greets(&folder).await;
+}
+
+#[tokio::test]
+async fn a_new_worker_is_tested_installed_packed_and_run() {
+    let (_place, folder) = project("worker").await;
+    build(&folder).await;
+    let mut tests = Command::new(folder.join(".venv/bin/python"));
+    tests.args(["-m", "unittest"]).current_dir(&folder);
+    run(tests).await;
     greets(&folder).await;
 }
 

@@ -14,7 +14,13 @@ const DEBIAN: &str = include_str!("../../../../plugins/build-rust.sh");
 
 pub(super) fn build(project: &Project, cache: &Cache) -> anyhow::Result<()> {
     tool::run(Command::new("cargo").arg("--version"), NEEDED)?;
-    let libraries = tool::run(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]), NEEDED);
+    let libraries = tool::run(
+        Command::new("rustc")
+            .args(["--print", "target-libdir", "--target", TARGET])
+            // A rust-toolchain.toml of the project counts.
+            .current_dir(&project.folder),
+        NEEDED,
+    );
     if libraries.is_ok_and(|folder| Path::new(folder.trim()).is_dir()) {
         return build_with_target(project);
     }
