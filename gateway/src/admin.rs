@@ -13,6 +13,7 @@
 
 mod status;
 
+use crate::backends::PluginVersions;
 use crate::lifecycle::Lifecycle;
 use crate::reload::{Answer, Reloader, Trigger};
 use crate::snapshot::Snapshot;
@@ -38,6 +39,8 @@ pub struct Admin {
     pub access_log: Arc<AccessLog>,
     /// What the process is doing.
     pub lifecycle: Lifecycle,
+    /// Every version of every plugin.
+    pub versions: PluginVersions,
 }
 
 #[async_trait]
@@ -53,9 +56,10 @@ impl ServeHttp for Admin {
                 Ok(()) => text(StatusCode::OK, &format!("ready\n{}", status::failing_workers(&self.snapshot.load()))),
                 Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {reason}\n")),
             },
-            "/admin/v1/status" if is_read => {
-                json(StatusCode::OK, &status::status(&self.snapshot.load(), &self.reloader.status(), &self.lifecycle))
-            }
+            "/admin/v1/status" if is_read => json(
+                StatusCode::OK,
+                &status::status(&self.snapshot.load(), &self.reloader.status(), &self.lifecycle, &self.versions),
+            ),
             "/admin/v1/routes" if is_read => json(StatusCode::OK, &status::routes(&self.snapshot.load())),
             "/admin/v1/reload" if method == Method::POST => self.reload().await,
             "/metrics" | "/livez" | "/readyz" | "/admin/v1/status" | "/admin/v1/routes" => not_allowed("GET, HEAD"),
@@ -84,6 +88,12 @@ impl Admin {
         self.metrics.set_endpoint_health(clusters.flat_map(|(namespace, backend, cluster)| {
             cluster.health().into_iter().map(move |(endpoint, healthy)| (namespace, backend, endpoint, healthy))
         }));
+        self.metrics.set_plugin_versions(
+            self.versions
+                .list()
+                .iter()
+                .map(|version| (version.namespace.as_str(), version.plugin.as_str(), version.stage.label())),
+        );
         self.metrics.set_access_log_dropped(self.access_log.dropped());
         respond(StatusCode::OK, self.metrics.content_type(), self.metrics.expose())
     }

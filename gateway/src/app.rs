@@ -145,6 +145,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         metrics,
         access_log: access_log.clone(),
         lifecycle: lifecycle.clone(),
+        versions: worker.versions(),
     };
     let mut service = Service::new("admin".to_owned(), answers);
     service.threads = Some(1);

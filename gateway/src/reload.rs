@@ -13,7 +13,7 @@ mod file_watch;
 pub use changes::Changes;
 pub use file_watch::watch_files;
 
-use crate::backends::Cluster;
+use crate::backends::{Cluster, PluginVersions};
 use crate::config::{self, Problem};
 use crate::snapshot::{Compiled, Compiler, NamespacePart, Snapshot, Trials};
 use crate::telemetry::{Metrics, ReloadOutcome};
@@ -194,6 +194,7 @@ impl Worker {
             tracing::error!(%problem, "namespace not served");
         }
         tell_namespaces(&metrics, None, &snapshot);
+        tell_versions(&compiler, &snapshot);
         let outcome = if problems.is_empty() { ReloadOutcome::Applied } else { ReloadOutcome::Partial };
         metrics.reloaded(outcome, snapshot.revision);
         let (sender, queue) = mpsc::channel(QUEUE);
@@ -210,6 +211,12 @@ impl Worker {
             trials,
         };
         Ok((worker, Reloader { queue: sender, status: seen }))
+    }
+
+    /// The versions of all plugins.
+    #[must_use]
+    pub fn versions(&self) -> PluginVersions {
+        self.compiler.versions().clone()
     }
 
     /// The snapshot that reloads replace.
@@ -274,6 +281,7 @@ impl Worker {
         self.snapshot.store(snapshot.clone());
         self.start_background_work(Some(running), &snapshot);
         tell_namespaces(&self.metrics, Some(running), &snapshot);
+        tell_versions(&self.compiler, &snapshot);
         Answer::Applied { revision: snapshot.revision, changes, problems, trials }
     }
 
@@ -334,6 +342,11 @@ impl Worker {
             needs_restart,
         });
     }
+}
+
+/// Says which versions of plugins answer from now on.
+fn tell_versions(compiler: &Compiler, now: &Snapshot) {
+    compiler.versions().serve(now.namespaces.values().flat_map(|part| part.versions()));
 }
 
 fn clusters(snapshot: &Snapshot) -> Vec<&Arc<Cluster>> {

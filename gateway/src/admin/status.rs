@@ -1,5 +1,6 @@
 //! What the admin API says about the running configuration.
 
+use crate::backends::PluginVersions;
 use crate::lifecycle::Lifecycle;
 use crate::reload::ReloadStatus;
 use crate::snapshot::{NamespacePart, Snapshot};
@@ -29,6 +30,22 @@ struct Namespace {
     plugins: BTreeMap<String, Plugin>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     workers: BTreeMap<String, Vec<Replica>>,
+    /// Every version of a plugin that is in the process, the oldest first.
+    versions: Vec<Version>,
+}
+
+/// A version of a plugin.
+#[derive(Debug, Serialize)]
+struct Version {
+    plugin: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    /// `loading`, `verifying`, `compiling`, `trying`, `serving`, `draining` or `unloading`.
+    stage: &'static str,
+    /// RFC 3339.
+    since: String,
 }
 
 /// One process of a worker plugin.
@@ -63,7 +80,12 @@ pub(super) struct Route<'a> {
     public: bool,
 }
 
-pub(super) fn status<'a>(snapshot: &'a Snapshot, reload: &'a ReloadStatus, lifecycle: &Lifecycle) -> Status<'a> {
+pub(super) fn status<'a>(
+    snapshot: &'a Snapshot,
+    reload: &'a ReloadStatus,
+    lifecycle: &Lifecycle,
+    versions: &PluginVersions,
+) -> Status<'a> {
     let mut namespaces: BTreeMap<&str, Namespace> = snapshot
         .namespaces
         .iter()
@@ -86,7 +108,19 @@ pub(super) fn status<'a>(snapshot: &'a Snapshot, reload: &'a ReloadStatus, lifec
             backends: BTreeMap::new(),
             plugins: BTreeMap::new(),
             workers: BTreeMap::new(),
+            versions: Vec::new(),
         });
+    }
+    for version in versions.list() {
+        if let Some(namespace) = namespaces.get_mut(version.namespace.as_str()) {
+            namespace.versions.push(Version {
+                plugin: version.plugin,
+                version: version.version,
+                digest: version.digest,
+                stage: version.stage.label(),
+                since: humantime::format_rfc3339_millis(version.since).to_string(),
+            });
+        }
     }
     Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -102,6 +136,7 @@ fn namespace(part: &NamespacePart, state: &'static str) -> Namespace {
     let health = |healthy: bool| if healthy { "healthy" } else { "unhealthy" };
     Namespace {
         state,
+        versions: Vec::new(),
         routes: part.config.routes.len(),
         backends: part
             .clusters

@@ -19,6 +19,8 @@ use tokio_util::task::TaskTracker;
 /// How often certificate files are compared with what is in use.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How long the end waits for versions of workers that were replaced shortly before it.
+const OLD_WORKERS_GRACE: Duration = Duration::from_secs(10);
 /// How often ending workers are looked at.
 const WORKERS_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -69,6 +71,9 @@ impl BackgroundService for Control {
             );
         }
         stop_workers(&self.snapshot.load()).await;
+        if tokio::time::timeout(OLD_WORKERS_GRACE, self.worker_runtime.all_ended()).await.is_err() {
+            tracing::warn!("older versions of workers were killed: they were still ending");
+        }
         self.worker_runtime.remove_folder();
         tracing::info!("stopped");
         self.access_log.finish();

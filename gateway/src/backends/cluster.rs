@@ -4,6 +4,7 @@ use super::calling_plugin::CallingPlugin;
 use super::health_check::EndpointHealthCheck;
 use super::name_lookup::NameLookup;
 use super::peer::{EndpointPeer, PeerBuilder};
+use super::plugin_versions::PluginVersion;
 use super::worker_plugin::WorkerPlugin;
 use crate::config::{Backend, Endpoint, NetworkKind};
 use crate::telemetry::{BackendKind, UpstreamMetrics};
@@ -112,7 +113,13 @@ impl Cluster {
     /// The processes behind the cluster, if they are the gateway's own.
     #[must_use]
     pub fn workers(&self) -> Option<&WorkerSet> {
-        self.worker.as_ref().map(|worker| &worker.set)
+        self.worker.as_ref()?.set()
+    }
+
+    /// The version of the plugin behind it, if it is a worker.
+    #[must_use]
+    pub fn version(&self) -> Option<&PluginVersion> {
+        self.worker.as_ref()?.stage()
     }
 
     /// The plugin behind the cluster, if it is one that may call others.

@@ -1,6 +1,7 @@
 //! A plugin in the process: a component with its limits, and what was told to the metrics of it.
 
 use super::calling_plugin::CallingPlugin;
+use super::plugin_versions::{PluginStage, PluginVersion};
 use crate::config;
 use crate::router::RouteTable;
 use crate::telemetry::PluginMetrics;
@@ -26,6 +27,8 @@ pub struct LocalPlugin {
     /// Its version, if its package says one.
     pub version: Option<String>,
     digest: [u8; 32],
+    /// It, among all versions of all plugins.
+    pub stage: PluginVersion,
     metrics: PluginMetrics,
     /// What the metrics have been told already.
     told: Mutex<Told>,
@@ -48,13 +51,15 @@ pub struct PluginCode {
     pub environment: Vec<(String, String)>,
     /// Its version, if a package says one.
     pub version: Option<String>,
+    /// It, among all versions of all plugins.
+    pub stage: PluginVersion,
 }
 
 impl PluginCode {
     /// A component by itself.
     #[must_use]
-    pub fn of_file(path: &Path, wasm: Vec<u8>) -> Self {
-        Self { wasm, origin: path.to_owned(), environment: Vec::new(), version: None }
+    pub fn of_file(path: &Path, wasm: Vec<u8>, stage: PluginVersion) -> Self {
+        Self { wasm, origin: path.to_owned(), environment: Vec::new(), version: None, stage }
     }
 
     /// What tells two versions apart: the component and everything it is told.
@@ -80,7 +85,7 @@ impl LocalPlugin {
     pub fn load<'a>(
         namespace: &str,
         config: &config::Plugin,
-        code: &PluginCode,
+        code: PluginCode,
         host: &ComponentHost,
         metrics: PluginMetrics,
         requires: RouteTable,
@@ -90,6 +95,9 @@ impl LocalPlugin {
         if let Some(same) = known.find(|known| known.digest == digest && known.config == *config) {
             return Ok(same.clone());
         }
+        let PluginCode { wasm, origin, environment, version, stage } = code;
+        stage.describe(version.as_deref(), &short(&digest));
+        stage.enter(PluginStage::Compiling);
         let limits = ComponentLimits {
             memory: config.limits.memory,
             cpu: config.limits.cpu,
@@ -104,15 +112,17 @@ impl LocalPlugin {
             idle: config.reuse.idle,
         };
         let calling = CallingPlugin::new(namespace, &config.name, requires, config.outbound.clone());
-        let component = host.load_with(&calling.identity.name, &code.wasm, &limits, &code.environment)?;
+        let compiled = || stage.enter(PluginStage::Trying);
+        let component = host.load_with(&calling.identity.name, &wasm, &limits, &environment, &compiled)?;
         Ok(Arc::new(Self {
             config: config.clone(),
             component,
             calling: Arc::new(calling),
             authority: format!("{}.{namespace}.framex.internal", config.name).into(),
-            origin: code.origin.clone(),
-            version: code.version.clone(),
+            origin,
+            version,
             digest,
+            stage,
             metrics,
             told: Mutex::default(),
         }))
@@ -140,8 +150,12 @@ impl LocalPlugin {
     /// The first bytes of the component's SHA-256, as people compare versions.
     #[must_use]
     pub fn short_digest(&self) -> String {
-        self.digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+        short(&self.digest)
     }
+}
+
+fn short(digest: &[u8; 32]) -> String {
+    digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Drop for LocalPlugin {

@@ -1,17 +1,67 @@
 //! A plugin that is processes of its own.
 
 use super::calling_plugin::CallingPlugin;
+use super::plugin_versions::{PluginStage, PluginVersion};
 use super::worker_passes::WorkerPass;
 use framex_plugin_worker::WorkerSet;
 use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
 
-/// A plugin that is processes of its own.
+/// A plugin that is processes of its own. They end when it is dropped.
 #[derive(Debug)]
 pub struct WorkerPlugin {
-    /// Its processes.
-    pub set: WorkerSet,
     /// Who it is when it calls others.
     pub calling: Arc<CallingPlugin>,
-    /// By what it is known then, if it may call anybody.
-    pub(super) _pass: Option<WorkerPass>,
+    /// Taken when it is dropped.
+    parts: Option<Parts>,
+    /// Where its end is waited for.
+    runtime: Handle,
+    ends: TaskTracker,
+}
+
+#[derive(Debug)]
+struct Parts {
+    set: WorkerSet,
+    stage: PluginVersion,
+    /// By what it is known when it calls, if it may call anybody.
+    _pass: Option<WorkerPass>,
+}
+
+impl WorkerPlugin {
+    pub(super) fn new(
+        set: WorkerSet,
+        calling: Arc<CallingPlugin>,
+        pass: Option<WorkerPass>,
+        stage: PluginVersion,
+        runtime: Handle,
+        ends: TaskTracker,
+    ) -> Self {
+        Self { calling, parts: Some(Parts { set, stage, _pass: pass }), runtime, ends }
+    }
+
+    /// Its processes.
+    #[must_use]
+    pub fn set(&self) -> Option<&WorkerSet> {
+        self.parts.as_ref().map(|parts| &parts.set)
+    }
+
+    /// It, among all versions of all plugins.
+    #[must_use]
+    pub fn stage(&self) -> Option<&PluginVersion> {
+        self.parts.as_ref().map(|parts| &parts.stage)
+    }
+}
+
+impl Drop for WorkerPlugin {
+    fn drop(&mut self) {
+        let Some(Parts { set, stage, _pass: pass }) = self.parts.take() else { return };
+        stage.enter(PluginStage::Unloading);
+        let ended = async move {
+            // What it still answers in its grace may still call.
+            set.stop().await;
+            drop((pass, stage));
+        };
+        self.ends.spawn_on(ended, &self.runtime);
+    }
 }

@@ -1,6 +1,7 @@
 //! What the gateway's worker processes are started on, and where their sockets are.
 
 use super::calling_plugin::CallingPlugin;
+use super::plugin_versions::{PluginStage, PluginVersion};
 use super::worker_passes::WorkerPasses;
 use super::worker_plugin::WorkerPlugin;
 use crate::config::{self, Outbound};
@@ -13,6 +14,7 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio_util::task::TaskTracker;
 
 /// The processes of a worker cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,8 @@ pub struct WorkerRuntime {
     /// Sockets, and packages that were unpacked; this process alone uses it.
     folder: PathBuf,
     passes: WorkerPasses,
+    /// The ends of workers that are not needed any more.
+    ends: TaskTracker,
     door: Mutex<Option<DoorListeners>>,
     /// Where workers find the gateway, as variables of their environment.
     address: [(String, String); 2],
@@ -64,7 +68,7 @@ impl WorkerRuntime {
             ("FRAMEX_GATEWAY_URL".to_owned(), format!("http://{}", tcp.local_addr()?)),
         ];
         let door = Mutex::new(Some(DoorListeners { unix, tcp }));
-        Ok(Self { runtime, folder, passes: WorkerPasses::default(), door, address })
+        Ok(Self { runtime, folder, passes: WorkerPasses::default(), ends: TaskTracker::new(), door, address })
     }
 
     /// The passes of its workers.
@@ -97,6 +101,7 @@ impl WorkerRuntime {
         worker: &config::Worker,
         package: Option<&Package>,
         requires: RouteTable,
+        stage: PluginVersion,
     ) -> Result<WorkerPlugin, StartWorkerError> {
         let config::Worker {
             command,
@@ -134,7 +139,8 @@ impl WorkerRuntime {
             limits: WorkerLimits { memory, cpu_millis },
         };
         let set = WorkerSet::start(spec, self.runtime.handle())?;
-        Ok(WorkerPlugin { set, calling, _pass: pass })
+        stage.enter(PluginStage::Trying);
+        Ok(WorkerPlugin::new(set, calling, pass, stage, self.runtime.handle().clone(), self.ends.clone()))
     }
 
     /// Where the files of a package are, unpacked once for each content, whole or not at all.
@@ -153,6 +159,13 @@ impl WorkerRuntime {
             std::fs::rename(&partial, &folder)?;
         }
         Ok(folder)
+    }
+
+    /// Waits until every worker that was let go of has ended: each has its own grace, and then is killed.
+    pub async fn all_ended(&self) {
+        self.ends.close();
+        self.ends.wait().await;
+        self.ends.reopen();
     }
 
     /// Removes the folder when the process is about to end and its workers have.

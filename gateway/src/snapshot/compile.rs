@@ -3,7 +3,7 @@
 use super::part::{NamespacePart, Outcome, Workshop};
 use super::trials::Known;
 use super::{Snapshot, Trials, startup_files, tokens};
-use crate::backends::WorkerRuntime;
+use crate::backends::{PluginVersions, WorkerRuntime};
 use crate::config::{Document, Gateway, Grants, Namespace, Problem, Sources, ValuePath};
 use crate::router::{RouteMatch, RouteTable};
 use crate::telemetry::Metrics;
@@ -21,6 +21,7 @@ pub struct Compiler {
     metrics: Metrics,
     /// Without it no worker is started: its routes answer that nothing is ready.
     workers: Option<Arc<WorkerRuntime>>,
+    versions: PluginVersions,
 }
 
 /// The result of compiling.
@@ -38,7 +39,13 @@ impl Compiler {
     /// A compiler whose components run on `host`.
     #[must_use]
     pub fn new(host: ComponentHost, metrics: Metrics) -> Self {
-        Self { host, metrics, workers: None }
+        Self { host, metrics, workers: None, versions: PluginVersions::default() }
+    }
+
+    /// The versions of all plugins it has compiled, and of those it is compiling.
+    #[must_use]
+    pub fn versions(&self) -> &PluginVersions {
+        &self.versions
     }
 
     /// Starts the processes of worker plugins on `workers`.
@@ -145,7 +152,14 @@ impl Compiler {
     }
 
     fn workshop<'a>(&'a self, largest_memory: u64, grants: Option<&'a Grants>) -> Workshop<'a> {
-        Workshop { host: &self.host, metrics: &self.metrics, workers: self.workers.as_deref(), largest_memory, grants }
+        Workshop {
+            host: &self.host,
+            metrics: &self.metrics,
+            workers: self.workers.as_deref(),
+            largest_memory,
+            grants,
+            versions: &self.versions,
+        }
     }
 
     fn compile_namespace(&self, document: &mut Document<Namespace>, gateway: &Gateway, known: Known<'_>) -> Outcome {

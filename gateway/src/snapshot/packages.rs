@@ -1,7 +1,7 @@
 //! From the plugins of a namespace file to code that can be loaded: components by themselves, and packages, opened, verified
 //! and configured.
 
-use crate::backends::PluginCode;
+use crate::backends::{PluginCode, PluginStage, PluginVersion, PluginVersions};
 use crate::config::{self, Namespace, PluginLimits, PluginReuse, ProblemList, Requirement, ValuePath};
 use framex_plugin_package::{Listen, Manifest, Package, PublisherKeys, Runtime};
 
@@ -10,19 +10,27 @@ const CONFIGURATION: &str = "FRAMEX_PLUGIN_CONFIG";
 /// The digest of the package, which a worker can show and which makes a changed package a new worker.
 const DIGEST: &str = "FRAMEX_PLUGIN_DIGEST";
 
+/// Where a namespace names publishers, a component or a command by itself could be anybody's.
+const MUST_BE_SIGNED: &str = "must be a `package` that one of the namespace's `publishers` signed";
+
 /// What the plugins of a namespace turned out to be.
 #[derive(Debug, Default)]
 pub(super) struct Plugins {
     /// Components, as the configuration and their packages say together.
     pub(super) components: Vec<(config::Plugin, PluginCode)>,
     /// Workers from packages, with the package where they must run from a copy of it.
-    pub(super) workers: Vec<(config::Backend, Option<Package>)>,
+    pub(super) workers: Vec<(config::Backend, Option<Package>, PluginVersion)>,
 }
 
 /// Reads the plugins of a namespace. Problems are reported and the plugin left out.
-pub(super) fn read(namespace: &Namespace, problems: &mut ProblemList) -> Plugins {
+pub(super) fn read(namespace: &Namespace, versions: &PluginVersions, problems: &mut ProblemList) -> Plugins {
     let publishers = publisher_keys(namespace, problems);
     let mut plugins = Plugins::default();
+    for worker in namespace.backends.iter().filter(|backend| backend.worker().is_some()) {
+        if !namespace.publishers.is_empty() {
+            problems.report(ValuePath::default().key("plugins").key(worker.name.clone()), MUST_BE_SIGNED);
+        }
+    }
     for plugin in &namespace.plugins {
         if plugin.optional && !is_there(plugin) {
             let name = format!("{}/{}", namespace.name, plugin.name);
@@ -30,10 +38,10 @@ pub(super) fn read(namespace: &Namespace, problems: &mut ProblemList) -> Plugins
             continue;
         }
         let path = ValuePath::default().key("plugins").key(plugin.name.clone());
+        let stage = versions.begin(&namespace.name, &plugin.name);
         let Some(source) = &plugin.package else {
             if !namespace.publishers.is_empty() {
-                let message = "must be a `package` that one of the namespace's `publishers` signed";
-                problems.report(path, message);
+                problems.report(path, MUST_BE_SIGNED);
                 continue;
             }
             if plugin.component.as_os_str().is_empty() {
@@ -41,7 +49,9 @@ pub(super) fn read(namespace: &Namespace, problems: &mut ProblemList) -> Plugins
                 continue;
             }
             match std::fs::read(&plugin.component) {
-                Ok(wasm) => plugins.components.push((plugin.clone(), PluginCode::of_file(&plugin.component, wasm))),
+                Ok(wasm) => {
+                    plugins.components.push((plugin.clone(), PluginCode::of_file(&plugin.component, wasm, stage)));
+                }
                 Err(error) => {
                     let message = format!("cannot read {}: {error}", plugin.component.display());
                     problems.report(path.key("component"), message);
@@ -50,8 +60,8 @@ pub(super) fn read(namespace: &Namespace, problems: &mut ProblemList) -> Plugins
             continue;
         };
         let must_be_signed = !namespace.publishers.is_empty();
-        let opened = open(source, &publishers, must_be_signed);
-        let taken = opened.and_then(|package| take(plugin, source, package, must_be_signed, &mut plugins));
+        let opened = open(source, &publishers, must_be_signed, &stage);
+        let taken = opened.and_then(|package| take(plugin, source, package, stage, must_be_signed, &mut plugins));
         for (key, message) in taken.err().into_iter().flatten() {
             problems.report(path.key(key), message);
         }
@@ -82,7 +92,12 @@ fn publisher_keys(namespace: &Namespace, problems: &mut ProblemList) -> Publishe
     keys
 }
 
-fn open(source: &config::PackageSource, publishers: &PublisherKeys, must_be_signed: bool) -> Result<Package, Wrong> {
+fn open(
+    source: &config::PackageSource,
+    publishers: &PublisherKeys,
+    must_be_signed: bool,
+    stage: &PluginVersion,
+) -> Result<Package, Wrong> {
     let package = Package::open(&source.path).map_err(|error| {
         let mut text = error.to_string();
         let mut cause = std::error::Error::source(&error);
@@ -92,6 +107,7 @@ fn open(source: &config::PackageSource, publishers: &PublisherKeys, must_be_sign
         }
         wrong("package", text)
     })?;
+    stage.enter(PluginStage::Verifying);
     // A package whose content is not what its digests say is refused, whoever signed or did not.
     let verified = package.verify(publishers).map_err(|errors| {
         errors.iter().map(|error| ("package", format!("{}: {error}", source.path.display()))).collect::<Wrong>()
@@ -108,6 +124,7 @@ fn take(
     plugin: &config::Plugin,
     source: &config::PackageSource,
     package: Package,
+    stage: PluginVersion,
     must_be_signed: bool,
     plugins: &mut Plugins,
 ) -> Result<(), Wrong> {
@@ -129,7 +146,7 @@ fn take(
             };
             let origin = source.path.join(component.file.to_string());
             let version = Some(manifest.version.to_string());
-            plugins.components.push((effective, PluginCode { wasm, origin, environment, version }));
+            plugins.components.push((effective, PluginCode { wasm, origin, environment, version, stage }));
         }
         Runtime::Worker(worker) => {
             let mut environment = environment;
@@ -148,10 +165,11 @@ fn take(
                 silence: manifest.limits.timeout.unwrap_or(config::Worker::SILENCE),
                 requires: requires(manifest),
             };
+            stage.describe(Some(&manifest.version.to_string()), &package.digest()[..12]);
             let backend = config::Backend::of_worker(&plugin.name, worker);
             // A folder that nobody has to have signed is its author's workplace, and runs where it is.
             let runs_in_place = source.path.is_dir() && !must_be_signed;
-            plugins.workers.push((backend, (!runs_in_place).then_some(package)));
+            plugins.workers.push((backend, (!runs_in_place).then_some(package), stage));
         }
     }
     Ok(())

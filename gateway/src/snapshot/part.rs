@@ -4,7 +4,10 @@ use super::packages;
 use super::route::{Route, Split, Target, Traffic};
 use super::trials::{Candidate, Known};
 use crate::access::{AccessRule, ClaimRule};
-use crate::backends::{Cluster, LocalPlugin, NameLookup, PeerBuilder, PluginCode, WorkerPlugin, WorkerRuntime};
+use crate::backends::{
+    Cluster, LocalPlugin, NameLookup, PeerBuilder, PluginCode, PluginVersion, PluginVersions, WorkerPlugin,
+    WorkerRuntime,
+};
 use crate::config::{self, Grant, Grants, Namespace, ProblemList, Test, ValuePath};
 use crate::request::field::field_value;
 use crate::rewrite::RouteRewrite;
@@ -42,6 +45,7 @@ pub(super) struct Workshop<'a> {
     pub(super) metrics: &'a Metrics,
     pub(super) workers: Option<&'a WorkerRuntime>,
     pub(super) largest_memory: u64,
+    pub(super) versions: &'a PluginVersions,
     /// What the platform team grants, where that is known.
     pub(super) grants: Option<&'a Grants>,
 }
@@ -54,6 +58,8 @@ struct Prepared<'a> {
     package: Option<Package>,
     /// What a worker may call.
     requires: RouteTable,
+    /// It, among all versions of all plugins, if it is a worker.
+    stage: Option<PluginVersion>,
 }
 
 /// What is left of a namespace in which no problem was found.
@@ -179,14 +185,20 @@ impl NamespacePart {
     ) -> Option<Checked<'a>> {
         let matches = compile_matches(&config.routes, problems);
         report_conflicts(&matches, problems);
-        let code = packages::read(config, problems);
-        let builders = prepare_clusters(config, code.workers, problems);
-        let plugins = compile_plugins(config, &code.components, known, workshop, problems);
+        let code = packages::read(config, workshop.versions, problems);
+        let builders = prepare_clusters(config, code.workers, workshop.versions, problems);
+        let plugins = compile_plugins(config, code.components, known, workshop, problems);
         report_absent(config, &plugins, &builders, problems);
         if !problems.is_empty() {
             return None;
         }
         Some(Checked { matches: matches.into_iter().collect::<Option<_>>()?, builders, plugins })
+    }
+
+    /// The versions of its plugins, components and workers.
+    pub fn versions(&self) -> impl Iterator<Item = &PluginVersion> {
+        let workers = self.clusters.values().filter_map(|cluster| cluster.version());
+        self.plugins.values().map(|plugin| &plugin.stage).chain(workers)
     }
 
     fn is_same(
@@ -320,19 +332,23 @@ fn report_conflicts(matches: &[Option<RouteMatch>], problems: &mut ProblemList) 
 
 fn prepare_clusters<'a>(
     config: &'a Namespace,
-    workers: Vec<(config::Backend, Option<Package>)>,
+    workers: Vec<(config::Backend, Option<Package>, PluginVersion)>,
+    versions: &PluginVersions,
     problems: &mut ProblemList,
 ) -> Vec<Prepared<'a>> {
     let mut prepared = Vec::with_capacity(config.backends.len() + workers.len());
-    let of_file = config.backends.iter().map(|backend| (Cow::Borrowed(backend), None));
-    let of_packages = workers.into_iter().map(|(backend, package)| (Cow::Owned(backend), package));
-    for (backend, package) in of_file.chain(of_packages) {
+    let of_file = config.backends.iter().map(|backend| {
+        let stage = backend.worker().map(|_| versions.begin(&config.name, &backend.name));
+        (Cow::Borrowed(backend), None, stage)
+    });
+    let of_packages = workers.into_iter().map(|(backend, package, stage)| (Cow::Owned(backend), package, Some(stage)));
+    for (backend, package, stage) in of_file.chain(of_packages) {
         match PeerBuilder::new(&config.name, &backend) {
             Ok(builder) => {
                 let path = ValuePath::default().key("plugins").key(backend.name.clone()).key("requires");
                 let requires = backend.worker().map_or(&[][..], |worker| &worker.requires);
                 let Some(requires) = compile_requirements(requires, &path, problems) else { continue };
-                prepared.push(Prepared { backend, builder, package, requires });
+                prepared.push(Prepared { backend, builder, package, requires, stage });
             }
             Err(error) => {
                 let path = ValuePath::default().key("backends").key(backend.name.clone());
@@ -360,8 +376,8 @@ fn compile_clusters(
         }
     }
     let names = NameLookup::run(new.iter().flat_map(|prepared| &prepared.backend.endpoints));
-    for Prepared { backend, builder, package, requires } in new {
-        let worker = match start_worker(config, &backend, package.as_ref(), requires, workshop) {
+    for Prepared { backend, builder, package, requires, stage } in new {
+        let worker = match start_worker(config, &backend, package.as_ref(), requires, stage, workshop) {
             Ok(worker) => worker,
             Err(reason) => {
                 let path = ValuePath::default().key("plugins").key(backend.name.clone()).key("worker");
@@ -381,10 +397,13 @@ fn start_worker(
     backend: &config::Backend,
     package: Option<&Package>,
     requires: RouteTable,
+    stage: Option<PluginVersion>,
     workshop: &Workshop<'_>,
 ) -> Result<Option<WorkerPlugin>, String> {
-    let (Some(worker), Some(runtime)) = (backend.worker(), workshop.workers) else { return Ok(None) };
-    let started = runtime.start_set(&config.name, &backend.name, worker, package, requires);
+    let (Some(worker), Some(runtime), Some(stage)) = (backend.worker(), workshop.workers, stage) else {
+        return Ok(None);
+    };
+    let started = runtime.start_set(&config.name, &backend.name, worker, package, requires, stage);
     started.map(Some).map_err(|error| error.to_string())
 }
 
@@ -462,7 +481,7 @@ fn report_absent(
 
 fn compile_plugins(
     config: &Namespace,
-    components: &[(config::Plugin, PluginCode)],
+    components: Vec<(config::Plugin, PluginCode)>,
     known: Known<'_>,
     workshop: &Workshop<'_>,
     problems: &mut ProblemList,
@@ -493,8 +512,9 @@ fn compile_plugins(
             continue;
         }
         let old = known.plugins(&plugin.name);
+        let origin = code.origin.clone();
         let metrics = workshop.metrics.plugin(&config.name, &plugin.name);
-        match LocalPlugin::load(&config.name, plugin, code, workshop.host, metrics, requires, old) {
+        match LocalPlugin::load(&config.name, &plugin, code, workshop.host, metrics, requires, old) {
             Ok(loaded) => {
                 plugins.insert(plugin.name.clone(), loaded);
             }
@@ -504,7 +524,7 @@ fn compile_plugins(
             }
             Err(error) => {
                 let key = if plugin.package.is_some() { "package" } else { "component" };
-                problems.report(path.key(key), format!("{}: {error}", code.origin.display()));
+                problems.report(path.key(key), format!("{}: {error}", origin.display()));
             }
         }
     }

@@ -72,6 +72,7 @@ metrics! {
     plugin_cpu: CounterVec("plugin_cpu_seconds_total", ["namespace", "plugin"], "CPU time that a plugin's instances used");
     plugin_in_flight: IntGaugeVec("plugin_calls_in_flight", ["namespace", "plugin"], "Calls of a plugin that are running");
     plugin_memory: IntGaugeVec("plugin_memory_peak_bytes", ["namespace", "plugin"], "Most memory that one instance of the plugin's current version has used");
+    plugin_versions: IntGaugeVec("plugin_versions", ["namespace", "plugin", "stage"], "Versions of a plugin by stage: loading, verifying, compiling, trying, serving, draining or unloading");
     reloads: IntCounterVec("reloads_total", ["result"], "Reloads of the configuration: applied, unchanged, partial (a team keeps its last good part) or rejected");
     revision: IntGauge("config_revision", [], "Revision of the running configuration");
     reload_time: IntGauge("config_last_applied_timestamp_seconds", [], "When the running configuration was applied, in Unix time");
@@ -188,6 +189,14 @@ impl Metrics {
         self.upstream_healthy.reset();
         for (namespace, backend, endpoint, healthy) in endpoints {
             self.upstream_healthy.with_label_values(&[namespace, backend, &*endpoint]).set(i64::from(healthy));
+        }
+    }
+
+    /// Says how many versions of each plugin are in which stage; whatever was said before is forgotten.
+    pub fn set_plugin_versions<'a>(&self, versions: impl Iterator<Item = (&'a str, &'a str, &'static str)>) {
+        self.plugin_versions.reset();
+        for (namespace, plugin, stage) in versions {
+            self.plugin_versions.with_label_values(&[namespace, plugin, stage]).inc();
         }
     }
 

@@ -87,20 +87,22 @@ impl ComponentHost {
     /// Compiles a component, links it, and tries to start one instance. Blocks for as long as that takes: a tenth of a
     /// second for a small component, many seconds for one with an interpreter inside. `name` labels its logs.
     pub fn load(&self, name: &str, wasm: &[u8], limits: &ComponentLimits) -> Result<Component, LoadError> {
-        self.load_with(name, wasm, limits, &[])
+        self.load_with(name, wasm, limits, &[], &|| ())
     }
 
-    /// Like [`Self::load`], with variables for the component's environment (`wasi:cli/environment`).
+    /// Like [`Self::load`], with variables for the component's environment (`wasi:cli/environment`). `compiled` is called when it is
+    /// compiled and about to be tried.
     pub fn load_with(
         &self,
         name: &str,
         wasm: &[u8],
         limits: &ComponentLimits,
         environment: &[(String, String)],
+        compiled: &dyn Fn(),
     ) -> Result<Component, LoadError> {
         limits.check(self.max_memory)?;
         let shared = self.shared.clone();
-        load::load(&self.workshop, shared, name, wasm, limits.clone(), environment).map(Component::new)
+        load::load(&self.workshop, shared, name, wasm, limits.clone(), environment, compiled).map(Component::new)
     }
 }
 

@@ -71,6 +71,7 @@ pub(super) fn load(
     wasm: &[u8],
     limits: ComponentLimits,
     environment: &[(String, String)],
+    compiled_now: &dyn Fn(),
 ) -> Result<Arc<Loaded>, LoadError> {
     check_header(wasm)?;
     let compiled = workshop
@@ -92,6 +93,7 @@ pub(super) fn load(
     })?;
     let warm = Arc::clone(&shared.warm);
     let loaded = Arc::new(Loaded::new(name, proxy, limits, environment, shared));
+    compiled_now();
     try_out(&loaded).map_err(LoadError::TryOut)?;
     if loaded.limits.reuse > 1 {
         warm.add(Arc::downgrade(&loaded));

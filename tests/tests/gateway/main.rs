@@ -16,6 +16,7 @@ mod outbound;
 mod packages;
 mod plugin_calls;
 mod plugin_projects;
+mod plugin_versions;
 mod readme;
 mod rejections;
 mod reload;

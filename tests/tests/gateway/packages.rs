@@ -135,6 +135,8 @@ async fn a_namespace_can_demand_signatures_and_a_changed_byte_is_refused_by_name
     assert!(unsigned.contains("is not signed by any of the namespace's `publishers`"), "{unsigned}");
     let bare = Conf::new().namespace("demo", &yaml(Path::new(&rogue()), "", &demand).replace("package:", "component:"));
     assert!(problems(&bare).await.contains("must be a `package`"));
+    let command = format!("{demand}\nplugins: {{ run: {{ worker: {{ command: [cat] }} }} }}");
+    assert!(problems(&Conf::new().namespace("demo", &command)).await.contains("plugins.run: must be a `package`"));
 
     bench.plugin(&["sign", &text(&folder), "--key", &acme, "--publisher", "acme"]).await;
     let file = bench.pack(&folder).await;
