@@ -32,7 +32,7 @@ mod units;
 mod worker;
 
 pub use backend::{Backend, BackendTls, Endpoint, Health, HostHeader, NetworkKind, Protocol, Timeouts};
-pub use gateway::{AccessLog, Components, Gateway};
+pub use gateway::{AccessLog, Components, Gateway, Remote};
 pub(crate) use grant::lies_in;
 pub use grant::{Grant, Grants};
 pub use invoke::Invoke;

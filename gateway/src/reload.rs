@@ -15,7 +15,7 @@ pub use file_watch::watch_files;
 
 use crate::backends::{Cluster, PluginVersions};
 use crate::config::{self, Problem};
-use crate::snapshot::{Compiled, Compiler, NamespacePart, Snapshot, Trials};
+use crate::snapshot::{Compiled, Compiler, NamespacePart, Snapshot, Target, Trials};
 use crate::telemetry::{Metrics, ReloadOutcome};
 use arc_swap::ArcSwap;
 use serde::Serialize;
@@ -350,7 +350,11 @@ fn tell_versions(compiler: &Compiler, now: &Snapshot) {
 }
 
 fn clusters(snapshot: &Snapshot) -> Vec<&Arc<Cluster>> {
-    snapshot.namespaces.values().flat_map(|part| part.clusters.values()).collect()
+    let remote = snapshot.remote.iter().filter_map(|route| match &route.target {
+        Target::Cluster(cluster) => Some(cluster),
+        Target::Plugin(_) => None,
+    });
+    snapshot.namespaces.values().flat_map(|part| part.clusters.values()).chain(remote).collect()
 }
 
 /// Tells the metrics which namespaces are in force, and forgets the routes that are gone.

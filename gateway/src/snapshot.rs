@@ -7,6 +7,7 @@ mod certificate;
 mod compile;
 mod packages;
 mod part;
+mod remote;
 mod route;
 mod startup_files;
 mod tokens;
@@ -41,6 +42,8 @@ pub struct Snapshot {
     /// Settings of gateway.yaml that differ from what the process was started with. They wait for a restart; `gateway`
     /// says what is in force.
     pub waiting: Vec<&'static str>,
+    /// Where calls of plugins go that no route takes.
+    pub remote: Option<Arc<Route>>,
     pub(crate) table: RouteTable,
     pub(crate) routes: Vec<Arc<Route>>,
     /// Path prefixes inside those of other namespaces, with their owners; nearly always none.

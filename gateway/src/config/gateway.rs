@@ -1,10 +1,12 @@
 //! `gateway.yaml`: what belongs to the platform team.
 
+use super::backend::{Backend, RawBackend};
 use super::grant::{Grants, RawGrant, validate_grants};
 use super::issuer::{Issuer, RawIssuer};
 use super::listener::{ConnectionLimits, Listener, NO_ADDRESS, RawConnectionLimits, RawListener, parse_address};
 use super::node::Needed;
 use super::problem::{ProblemList, ValuePath};
+use super::rewrite::{RawRewrite, Rewrite};
 use super::units::{ByteSize, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -39,6 +41,9 @@ pub(super) struct RawGateway {
     /// The runtime of WebAssembly plugins. A change needs a restart.
     #[serde(default)]
     components: RawComponents,
+    /// Who answers what plugins call and no route here does: a remote FrameX instance, another gateway, any HTTP service that has
+    /// the same paths. Default: nobody.
+    remote: Option<RawRemote>,
     /// Logs.
     #[serde(default)]
     telemetry: RawTelemetry,
@@ -53,6 +58,18 @@ pub(super) struct RawGateway {
 pub(super) struct RawAdmin {
     /// IP address and port, like `127.0.0.1:9090`. It has no access control of its own: whoever reaches it may reload.
     address: String,
+}
+
+/// The remote that answers what nothing here does.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawRemote {
+    /// Where it is.
+    to: RawBackend,
+    /// What changes on the way. Another gateway wants a token:
+    /// `request_headers: { set: { Authorization: "Bearer ${REMOTE_TOKEN}" } }`.
+    #[serde(default)]
+    rewrite: RawRewrite,
 }
 
 /// The teams' files and what each team owns.
@@ -158,6 +175,8 @@ pub struct Gateway {
     pub grants: Grants,
     /// The runtime of WebAssembly plugins.
     pub components: Components,
+    /// Who answers what plugins call and no route here does.
+    pub remote: Option<Remote>,
     /// Where the access log goes.
     pub access_log: AccessLog,
     /// Level of the gateway's own log.
@@ -194,6 +213,15 @@ pub enum AccessLog {
     Off,
     /// Appended to a file.
     File(PathBuf),
+}
+
+/// The remote that answers what nothing here does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remote {
+    /// Where it is.
+    pub backend: Backend,
+    /// What changes on the way.
+    pub rewrite: Rewrite,
 }
 
 impl Gateway {
@@ -240,6 +268,7 @@ impl RawGateway {
             issuers,
             namespaces: RawNamespaces { directory, grants },
             components,
+            remote,
             telemetry: RawTelemetry { access_log, level },
             shutdown: RawShutdown { grace, delay },
         } = self;
@@ -279,6 +308,7 @@ impl RawGateway {
             namespace_directory: base.join(directory.unwrap_or_else(|| PathBuf::from("namespaces"))),
             grants,
             components,
+            remote: remote.map(|raw| raw.validate(&root.key("remote"), base, problems)),
             access_log: match access_log {
                 None | Some(RawAccessLog::Stdout) => AccessLog::Stdout,
                 Some(RawAccessLog::Off) => AccessLog::Off,
@@ -334,6 +364,16 @@ fn check_threads(threads: Option<usize>, path: &ValuePath, problems: &mut Proble
 
 /// The most a 32-bit component can address.
 const LARGEST_MEMORY: u64 = 4 << 30;
+
+impl RawRemote {
+    fn validate(self, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Remote {
+        let Self { to, rewrite } = self;
+        Remote {
+            backend: to.validate("remote", &path.key("to"), base, problems),
+            rewrite: rewrite.validate(&path.key("rewrite"), "/", problems),
+        }
+    }
+}
 
 impl RawComponents {
     fn validate(self, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Components {

@@ -341,7 +341,8 @@ fn find_route(
     };
     match scope.snapshot.route(&view) {
         Routed::Route(route) if namespace.is_none_or(|named| *route.namespace == *named) => Ok(route.clone()),
-        Routed::Route(_) | Routed::NotFound => Err(Refusal::Error(OutgoingError::NotFound)),
+        Routed::NotFound => scope.snapshot.remote.clone().ok_or(Refusal::Error(OutgoingError::NotFound)),
+        Routed::Route(_) => Err(Refusal::Error(OutgoingError::NotFound)),
         Routed::Unavailable(_) => Err(Refusal::Error(OutgoingError::Unavailable)),
         Routed::MethodNotAllowed(allow) => {
             let mut rejection = Rejection::new(Reason::MethodNotAllowed, format!("allowed here: {allow}"));

@@ -44,6 +44,7 @@ impl Changes {
         note(!Arc::ptr_eq(&before.tokens, &now.tokens), "issuers");
         note(old.grants != new.grants, "grants");
         note(old.namespace_directory != new.namespace_directory, "namespaces.directory");
+        note(old.remote != new.remote, "remote");
         note(old.trusted_proxies != new.trusted_proxies, "trusted_proxies");
         let shutdown = |gateway: &crate::config::Gateway| (gateway.shutdown_grace, gateway.shutdown_delay);
         note(shutdown(old) != shutdown(new), "shutdown");

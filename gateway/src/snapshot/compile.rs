@@ -2,7 +2,7 @@
 
 use super::part::{NamespacePart, Outcome, Workshop};
 use super::trials::Known;
-use super::{Snapshot, Trials, startup_files, tokens};
+use super::{Snapshot, Trials, remote, startup_files, tokens};
 use crate::backends::{PluginVersions, WorkerRuntime};
 use crate::config::{Document, Gateway, Grants, Namespace, Problem, Sources, ValuePath};
 use crate::router::{RouteMatch, RouteTable};
@@ -73,6 +73,12 @@ impl Compiler {
             Some(previous) => Some(previous.tokens.clone()),
             None => tokens::compile(&config.issuers, &mut gateway.problems).map(Arc::new),
         };
+        let remote = remote::compile(
+            config.remote.as_ref(),
+            previous.and_then(|previous| previous.remote.as_ref()),
+            &self.metrics,
+            &mut gateway.problems,
+        );
         let Some(tokens) = tokens.filter(|_| gateway.problems.is_empty()) else {
             return self.refuse(gateway, namespaces, config.components.largest_memory, previous, trials);
         };
@@ -114,6 +120,7 @@ impl Compiler {
                     namespaces: parts,
                     broken,
                     waiting,
+                    remote,
                     table,
                     routes,
                     tokens_fingerprint: fingerprint,

@@ -250,7 +250,7 @@ fn access_rule(namespace: &Namespace, route: &config::Route) -> AccessRule {
     }
 }
 
-fn route_rewrite(rewrite: &config::Rewrite) -> RouteRewrite {
+pub(super) fn route_rewrite(rewrite: &config::Rewrite) -> RouteRewrite {
     let config::Rewrite { strip_prefix, add_prefix, request_headers, response_headers } = rewrite.clone();
     RouteRewrite {
         prefix_field: strip_prefix.as_deref().map(field_value),

@@ -20,6 +20,7 @@ mod plugin_versions;
 mod readme;
 mod rejections;
 mod reload;
+mod remote;
 mod shares;
 mod shutdown;
 mod slow_clients;

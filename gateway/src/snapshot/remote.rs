@@ -1,0 +1,68 @@
+//! The gateway's default remote: who answers what plugins call and nothing here does.
+
+use super::part::route_rewrite;
+use super::route::{Route, Target, Traffic};
+use crate::access::AccessRule;
+use crate::backends::{Cluster, NameLookup, PeerBuilder};
+use crate::config::{ProblemList, Remote, TrafficLimits, ValuePath};
+use crate::request::field::field_value;
+use crate::telemetry::Metrics;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// In place of a namespace: it belongs to none.
+const NOWHERE: &str = "";
+
+/// The route to the default remote; the one of `previous` if it is the same. `None` without one, or when problems were reported.
+pub(super) fn compile(
+    remote: Option<&Remote>,
+    previous: Option<&Arc<Route>>,
+    metrics: &Metrics,
+    problems: &mut ProblemList,
+) -> Option<Arc<Route>> {
+    let Remote { backend, rewrite } = remote?;
+    let rewrite = route_rewrite(rewrite);
+    let builder = match PeerBuilder::new(NOWHERE, backend) {
+        Ok(builder) => builder,
+        Err(error) => {
+            problems.report(ValuePath::default().key("remote"), error.to_string());
+            return None;
+        }
+    };
+    let same_cluster = |route: &Arc<Route>| match &route.target {
+        Target::Cluster(old) if old.is_same(backend, &builder) => Some(old.clone()),
+        Target::Cluster(_) | Target::Plugin(_) => None,
+    };
+    let known = previous.and_then(same_cluster);
+    if let Some(previous) = previous.filter(|previous| known.is_some() && previous.rewrite == rewrite) {
+        return Some(previous.clone());
+    }
+    let cluster = known.unwrap_or_else(|| {
+        let names = NameLookup::run(backend.endpoints.iter());
+        let metrics = metrics.upstream(NOWHERE, &backend.name);
+        Arc::new(Cluster::new(NOWHERE, builder, backend, &names, metrics, None))
+    });
+    let target = Target::Cluster(cluster);
+    let traffic = Arc::new(Traffic::new(TrafficLimits::default(), "remote", Instant::now()));
+    Some(Arc::new(Route {
+        namespace: NOWHERE.into(),
+        namespace_field: field_value(NOWHERE),
+        name: backend.name.clone(),
+        // Only plugins come here, and with what their `requires` names.
+        rule: AccessRule {
+            public: true,
+            namespace: String::new(),
+            issuers: None,
+            claims: Vec::new(),
+            plugins: Vec::new(),
+        },
+        timeout: None,
+        request_body: None,
+        rewrite,
+        metrics: metrics.route(NOWHERE, &backend.name, target.kind()),
+        traffic: [traffic.clone(), traffic],
+        fallback: None,
+        target,
+        split: None,
+    }))
+}
