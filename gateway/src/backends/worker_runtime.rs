@@ -126,6 +126,7 @@ impl WorkerRuntime {
         if let Some(pass) = &pass {
             environment.extend(self.address.iter().cloned());
             environment.push(("FRAMEX_GATEWAY_TOKEN".to_owned(), pass.token().to_owned()));
+            environment.push(("FRAMEX_GATEWAY_REQUIRES".to_owned(), describe(&worker.requires)));
         }
         let spec = WorkerSpec {
             name: format!("{namespace}/{name}"),
@@ -174,6 +175,13 @@ impl WorkerRuntime {
             tracing::warn!(folder = %self.folder.display(), %error, "cannot remove the folder of the workers");
         }
     }
+}
+
+/// What a worker may call, as JSON for itself.
+fn describe(requires: &[config::Requirement]) -> String {
+    let one =
+        |required: &config::Requirement| serde_json::json!({ "path": required.path, "methods": required.methods });
+    serde_json::Value::from_iter(requires.iter().map(one)).to_string()
 }
 
 /// Makes a folder that nobody else has made, so that what lies in it is ours: a name that exists is never taken.

@@ -41,7 +41,7 @@ pub(super) struct RawPlugin {
     reuse: Option<RawReuse>,
     /// What it may call, with the paths that callers outside use: a component at `http://<namespace>.framex.internal/<path>`, a
     /// worker at `$FRAMEX_GATEWAY_URL/<path>` or over the Unix socket `$FRAMEX_GATEWAY_SOCKET`, with the bearer token
-    /// `$FRAMEX_GATEWAY_TOKEN`. Default: nothing.
+    /// `$FRAMEX_GATEWAY_TOKEN`; `sdk/python` does it for Python and FrameX. Default: nothing.
     #[serde(default)]
     requires: Vec<RawRequirement>,
     /// Hosts outside that it may call. A package names its own, and what stands here is for a `component`. Default: none.

@@ -93,7 +93,7 @@ async fn redact_masks_what_its_configuration_says() {
 
 #[tokio::test]
 async fn a_configuration_that_redact_does_not_know_is_refused() {
-    let conf = conf(&["text"]).await;
+    let conf = checked(conf(&["text"]).await).await;
     let folder = tempfile::tempdir().expect("there is room for temporary files");
     let config = conf.write(folder.path());
     let file = folder.path().join("namespaces/text.yaml");
