@@ -17,7 +17,7 @@ mod worker_passes;
 mod worker_plugin;
 mod worker_runtime;
 
-pub use calling_plugin::CallingPlugin;
+pub use calling_plugin::{CallingPlugin, Requirements};
 pub use cluster::{Cluster, PickedEndpoint};
 pub use cluster_client::{ClusterClient, ClusterError};
 pub use local_plugin::{LocalPlugin, PluginCode};

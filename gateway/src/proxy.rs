@@ -37,6 +37,8 @@ use std::time::Duration;
 
 /// Endpoints that one request may try to connect to.
 const MOST_ATTEMPTS: usize = 3;
+/// How long a record waits for the last CPU time of a plugin, which is usually there in microseconds.
+const LONGEST_SETTLING: Duration = Duration::from_millis(20);
 /// How long the rest of a refused request's body is read and thrown away, so that the client sees the answer.
 const LONGEST_DRAIN: Duration = Duration::from_secs(3);
 
@@ -366,6 +368,11 @@ impl ProxyHttp for GatewayProxy {
     }
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, context: &mut RequestContext) {
+        context.answered.get_or_insert_with(|| context.started.elapsed());
+        if let Some(usage) = &context.usage {
+            // A plugin that works on after its answer is not waited for.
+            let _ = tokio::time::timeout(LONGEST_SETTLING, usage.settled()).await;
+        }
         record::record(&self.shared, session, context);
         edge::request_ended(session);
     }

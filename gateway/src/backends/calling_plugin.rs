@@ -9,19 +9,42 @@ use framex_plugin_package::Scheme;
 use http::Uri;
 use std::sync::Arc;
 
+/// What a plugin may call.
+#[derive(Debug)]
+pub struct Requirements {
+    table: RouteTable,
+    /// Whose each has to be, in the order of the table's routes.
+    namespaces: Vec<Option<String>>,
+}
+
+impl Requirements {
+    /// What `table` finds, where each of its routes is to be one of the namespace that stands at its index, if one does.
+    #[must_use]
+    pub fn new(table: RouteTable, namespaces: Vec<Option<String>>) -> Self {
+        Self { table, namespaces }
+    }
+}
+
+/// What a plugin may call of what it wants to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowed<'a> {
+    /// In which namespace only.
+    pub namespace: Option<&'a str>,
+}
+
 /// A plugin as one that calls others.
 #[derive(Debug)]
 pub struct CallingPlugin {
     /// Who it is.
     pub identity: Arc<PluginIdentity>,
-    requires: RouteTable,
+    requires: Requirements,
     outbound: Outbound,
 }
 
 impl CallingPlugin {
     /// The plugin `name` of `namespace`, which may call what `requires` finds and the hosts outside that `outbound` names.
     #[must_use]
-    pub fn new(namespace: &str, name: &str, requires: RouteTable, outbound: Outbound) -> Self {
+    pub fn new(namespace: &str, name: &str, requires: Requirements, outbound: Outbound) -> Self {
         let name = format!("{namespace}/{name}");
         let identity = PluginIdentity { namespace: namespace.to_owned(), field: field_value(&name), name };
         Self { identity: Arc::new(identity), requires, outbound }
@@ -29,8 +52,11 @@ impl CallingPlugin {
 
     /// Whether the plugin's `requires` names what it wants to call.
     #[must_use]
-    pub fn may_call(&self, request: &RequestView<'_>) -> bool {
-        matches!(self.requires.find(request), Lookup::Found(_))
+    pub fn may_call(&self, request: &RequestView<'_>) -> Option<Allowed<'_>> {
+        match self.requires.table.find(request) {
+            Lookup::Found(found) => Some(Allowed { namespace: self.requires.namespaces.get(found.route)?.as_deref() }),
+            Lookup::MethodNotAllowed(_) | Lookup::NotFound => None,
+        }
     }
 
     /// Whether its permissions name the host of an absolute target, with its scheme and port.
@@ -63,7 +89,7 @@ impl CallingPlugin {
     /// Whether its `requires` names anything at all.
     #[must_use]
     pub fn calls_nobody(&self) -> bool {
-        self.requires.routes().is_empty()
+        self.requires.namespaces.is_empty()
     }
 }
 
@@ -75,7 +101,12 @@ mod tests {
     fn a_host_outside_is_one_with_its_scheme_and_port() {
         let hosts = ["https://api.example.com", "http://10.0.0.1:8080", "https://[2001:db8::1]"];
         let outbound = Outbound { hosts: hosts.map(|host| host.parse().unwrap()).to_vec(), private_networks: false };
-        let plugin = CallingPlugin::new("shop", "one", RouteTable::build(Vec::new()).unwrap(), outbound);
+        let plugin = CallingPlugin::new(
+            "shop",
+            "one",
+            Requirements::new(RouteTable::build(Vec::new()).unwrap(), Vec::new()),
+            outbound,
+        );
         let may_reach = |target: &str| plugin.may_reach(&target.parse().unwrap());
         for target in [
             "https://API.example.com/x?y",

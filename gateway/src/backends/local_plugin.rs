@@ -1,9 +1,8 @@
 //! A plugin in the process: a component with its limits, and what was told to the metrics of it.
 
-use super::calling_plugin::CallingPlugin;
+use super::calling_plugin::{CallingPlugin, Requirements};
 use super::plugin_versions::{PluginStage, PluginVersion};
 use crate::config;
-use crate::router::RouteTable;
 use crate::telemetry::PluginMetrics;
 use framex_plugin_host::CallErrorKind;
 use framex_plugin_host::component::{Component, ComponentHost, ComponentLimits, ComponentStats, LoadError};
@@ -88,7 +87,7 @@ impl LocalPlugin {
         code: PluginCode,
         host: &ComponentHost,
         metrics: PluginMetrics,
-        requires: RouteTable,
+        requires: Requirements,
         mut known: impl Iterator<Item = &'a Arc<Self>>,
     ) -> Result<Arc<Self>, LoadError> {
         let digest = code.digest();

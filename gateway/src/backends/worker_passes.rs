@@ -66,15 +66,15 @@ fn digest(token: &str) -> TokenDigest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backends::Requirements;
     use crate::config::Outbound;
     use crate::router::RouteTable;
 
     #[test]
     fn a_pass_is_good_for_its_worker_and_for_as_long_as_that_runs() {
         let passes = WorkerPasses::default();
-        let plugin = |name| {
-            Arc::new(CallingPlugin::new("shop", name, RouteTable::build(Vec::new()).unwrap(), Outbound::default()))
-        };
+        let nothing = || Requirements::new(RouteTable::build(Vec::new()).unwrap(), Vec::new());
+        let plugin = |name| Arc::new(CallingPlugin::new("shop", name, nothing(), Outbound::default()));
         let (one, two) = (passes.issue(plugin("one")), passes.issue(plugin("two")));
         let holder = |token: &str| passes.holder(token).map(|plugin| plugin.identity.name.clone());
         assert_eq!(holder(one.token()).as_deref(), Some("shop/one"));

@@ -1,11 +1,10 @@
 //! What the gateway's worker processes are started on, and where their sockets are.
 
-use super::calling_plugin::CallingPlugin;
+use super::calling_plugin::{CallingPlugin, Requirements};
 use super::plugin_versions::{PluginStage, PluginVersion};
 use super::worker_passes::WorkerPasses;
 use super::worker_plugin::WorkerPlugin;
 use crate::config::{self, Outbound};
-use crate::router::RouteTable;
 use framex_plugin_package::Package;
 use framex_plugin_worker::{Listen, Ready, StartError, WorkerLimits, WorkerSet, WorkerSpec};
 use std::net::{Ipv4Addr, TcpListener};
@@ -100,7 +99,7 @@ impl WorkerRuntime {
         name: &str,
         worker: &config::Worker,
         package: Option<&Package>,
-        requires: RouteTable,
+        requires: Requirements,
         stage: PluginVersion,
     ) -> Result<WorkerPlugin, StartWorkerError> {
         let config::Worker {

@@ -143,6 +143,8 @@ pub struct Plugin {
 /// An API that a plugin calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
+    /// The namespace whose it has to be; `None` for whose it is.
+    pub namespace: Option<String>,
     /// Path pattern, as written.
     pub path: String,
     /// Method names, as written; none for every method.
@@ -315,7 +317,10 @@ impl RawOutbound {
 }
 
 fn validate_requires(requires: Vec<RawRequirement>) -> Vec<Requirement> {
-    requires.into_iter().map(|RawRequirement { path, methods }| Requirement { path, methods }).collect()
+    requires
+        .into_iter()
+        .map(|RawRequirement { path, methods }| Requirement { namespace: None, path, methods })
+        .collect()
 }
 
 fn validate_reuse(reuse: Option<&RawReuse>, path: &ValuePath, problems: &mut ProblemList) -> PluginReuse {

@@ -146,11 +146,16 @@ impl InternalCalls {
             query: request.uri().query(),
             headers: request.headers(),
         };
-        if !scope.plugin.may_call(&view) {
+        let allowed = scope.plugin.may_call(&view).filter(|allowed| {
+            // The namespace that it names has to be the one that it requires.
+            allowed.namespace.is_none_or(|required| namespace.is_none_or(|named| named == required))
+        });
+        let Some(allowed) = allowed else {
             let method = request.method();
             tracing::warn!(plugin = plugin.name, %method, path, "a plugin's call was denied: it is not in its `requires`");
             return Err(self.unrouted(plugin, OutgoingError::Denied));
-        }
+        };
+        let namespace = namespace.or(allowed.namespace);
         if scope.chain.len() > DEEPEST {
             return Err(self.unrouted(plugin, OutgoingError::Loop));
         }

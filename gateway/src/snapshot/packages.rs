@@ -198,6 +198,7 @@ fn environment(source: &config::PackageSource, package: &Package) -> Result<Vec<
 
 fn requires(manifest: &Manifest) -> Vec<Requirement> {
     let requirement = |required: &framex_plugin_package::RequiredApi| Requirement {
+        namespace: Some(required.namespace.clone()),
         path: required.path.clone(),
         methods: required.methods.clone(),
     };

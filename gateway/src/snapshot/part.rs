@@ -5,8 +5,8 @@ use super::route::{Route, Split, Target, Traffic};
 use super::trials::{Candidate, Known};
 use crate::access::{AccessRule, ClaimRule};
 use crate::backends::{
-    Cluster, LocalPlugin, NameLookup, PeerBuilder, PluginCode, PluginVersion, PluginVersions, WorkerPlugin,
-    WorkerRuntime,
+    Cluster, LocalPlugin, NameLookup, PeerBuilder, PluginCode, PluginVersion, PluginVersions, Requirements,
+    WorkerPlugin, WorkerRuntime,
 };
 use crate::config::{self, Grant, Grants, Namespace, ProblemList, Test, ValuePath};
 use crate::request::field::field_value;
@@ -57,7 +57,7 @@ struct Prepared<'a> {
     /// What a worker runs a copy of.
     package: Option<Package>,
     /// What a worker may call.
-    requires: RouteTable,
+    requires: Requirements,
     /// It, among all versions of all plugins, if it is a worker.
     stage: Option<PluginVersion>,
 }
@@ -396,7 +396,7 @@ fn start_worker(
     config: &Namespace,
     backend: &config::Backend,
     package: Option<&Package>,
-    requires: RouteTable,
+    requires: Requirements,
     stage: Option<PluginVersion>,
     workshop: &Workshop<'_>,
 ) -> Result<Option<WorkerPlugin>, String> {
@@ -429,14 +429,15 @@ fn try_workers(
     waiting
 }
 
-/// What a plugin may call, as a table of routes. `None` when problems were reported.
+/// What a plugin may call. `None` when problems were reported.
 fn compile_requirements(
     requires: &[config::Requirement],
     path: &ValuePath,
     problems: &mut ProblemList,
-) -> Option<RouteTable> {
+) -> Option<Requirements> {
     let before = problems.len();
     let mut matches: Vec<RouteMatch> = Vec::with_capacity(requires.len());
+    let mut namespaces = Vec::with_capacity(requires.len());
     for (index, requirement) in requires.iter().enumerate() {
         let asked = config::Match {
             path: requirement.path.clone(),
@@ -444,10 +445,15 @@ fn compile_requirements(
             ..config::Match::default()
         };
         // The same twice allows no more than once.
-        matches.extend(compile_match(&asked, &path.index(index), problems).filter(|found| !matches.contains(found)));
+        if let Some(found) =
+            compile_match(&asked, &path.index(index), problems).filter(|found| !matches.contains(found))
+        {
+            matches.push(found);
+            namespaces.push(requirement.namespace.clone());
+        }
     }
     match RouteTable::build(matches) {
-        Ok(table) => (problems.len() == before).then_some(table),
+        Ok(table) => (problems.len() == before).then_some(Requirements::new(table, namespaces)),
         Err(conflicts) => {
             for conflict in conflicts {
                 let message = format!("says the same as requires[{}]: {}", conflict.first, conflict.reason);

@@ -86,6 +86,11 @@ impl SchemaCheck {
                     refuse(format!("`{name}` is missing"));
                 }
             }
+            "minProperties" => {
+                if value.as_object().is_some_and(|map| (map.len() as u64) < argument.as_u64().expect("a number")) {
+                    refuse(format!("{value} has fewer than {argument} keys"));
+                }
+            }
             "properties" => {
                 for (key, schema) in argument.as_object().expect("a mapping") {
                     if let Some(value) = value.get(key) {

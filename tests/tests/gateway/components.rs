@@ -227,3 +227,15 @@ async fn what_components_do_is_counted() {
     .await;
     assert!(memory <= f64::from(8 << 20), "{memory}");
 }
+
+#[tokio::test]
+async fn every_line_of_the_access_log_knows_the_cpu_time_of_its_call() {
+    let gateway = Gateway::start(plugins("")).await;
+    for _ in 0..50 {
+        assert_eq!(gateway.get("/api/v1/demo/rogue/hello").await.status, 200);
+    }
+    eventually("all lines are written", async || (gateway.access_lines().len() >= 50).then_some(())).await;
+    for line in gateway.access_lines() {
+        assert!(line["cpu_ms"].as_f64().is_some_and(|cpu| cpu > 0.0), "{line}");
+    }
+}

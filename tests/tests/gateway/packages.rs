@@ -247,3 +247,15 @@ async fn the_example_plugin_is_a_package_whose_instances_serve_many_calls() {
         assert_eq!(answer.json()["words"], 6, "{}", answer.text());
     }
 }
+
+#[tokio::test]
+async fn what_a_package_requires_is_of_the_namespace_it_names() {
+    let bench = Bench::new();
+    for (namespace, expected) in [("other", "ErrorCode::HttpRequestDenied\n"), ("demo", "ErrorCode::LoopDetected\n")] {
+        let requires = format!("requires: [{{ namespace: {namespace}, path: /api/v1/demo/hello }}]");
+        let gateway = Gateway::start(conf(&bench.component("1.0.0", &requires), "", "")).await;
+        let target = "/api/v1/demo/call?authority=demo.framex.internal&path=/api/v1/demo/hello";
+        // A call of itself is a circle, and so was allowed.
+        assert_eq!(gateway.get(target).await.text(), expected, "{namespace}");
+    }
+}

@@ -16,10 +16,6 @@ pub(super) struct RawComponent {
     /// start of an instance; the component must be made for it.
     #[schemars(range(min = 1))]
     reuse: Option<u32>,
-    /// Calls that one instance serves at the same time. Default: 1. More needs a component that says so (`wasi:http` 0.3) and
-    /// a `reuse` at least as large.
-    #[schemars(range(min = 1, max = 1024))]
-    concurrent: Option<u32>,
 }
 
 /// A WebAssembly component that runs in the gateway's process.
@@ -29,19 +25,12 @@ pub struct Component {
     pub file: PackagePath,
     /// Calls that one instance serves, at least 1.
     pub reuse: u32,
-    /// Calls that one instance serves at the same time, at least 1 and at most `reuse`.
-    pub concurrent: u32,
 }
 
 impl RawComponent {
     pub(super) fn validate(self, path: &ValuePath, named: &mut Named, problems: &mut ProblemList) -> Option<Component> {
-        let Self { file, reuse, concurrent } = self;
-        let (reuse, concurrent) = (reuse.unwrap_or(1), concurrent.unwrap_or(1));
-        if concurrent > reuse {
-            let message = format!("is more than the {reuse} that an instance serves in all; raise `reuse` too");
-            problems.report(path.key("concurrent"), message);
-        }
+        let Self { file, reuse } = self;
         let file = named.add(&file, path.key("file"), problems)?;
-        Some(Component { file, reuse, concurrent })
+        Some(Component { file, reuse: reuse.unwrap_or(1) })
     }
 }

@@ -15,9 +15,6 @@ pub(super) struct RawRequiredApi {
     path: String,
     /// Its methods, like `POST`. Default: every method.
     methods: Option<Vec<String>>,
-    /// Whether the plugin works without it. Default: `false`; then the plugin is not put into service while nothing serves it.
-    #[serde(default)]
-    optional: bool,
 }
 
 /// An API of a namespace that a plugin calls.
@@ -29,8 +26,6 @@ pub struct RequiredApi {
     pub path: String,
     /// Its methods in upper case; empty for every method.
     pub methods: Vec<String>,
-    /// Whether the plugin works without it.
-    pub optional: bool,
 }
 
 /// Longest path, in bytes.
@@ -38,7 +33,7 @@ const LONGEST_PATH: usize = 1024;
 
 impl RawRequiredApi {
     fn validate(self, at: &ValuePath, problems: &mut ProblemList) -> RequiredApi {
-        let Self { namespace, path, methods, optional } = self;
+        let Self { namespace, path, methods } = self;
         check_name("namespace", &namespace, &at.key("namespace"), problems);
         let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\\".contains(&byte));
         let goes_up = path.split('/').any(|segment| segment == "." || segment == "..");
@@ -61,7 +56,7 @@ impl RawRequiredApi {
                 problems.report(at.key("methods").index(index), message);
             }
         }
-        RequiredApi { namespace, path, methods, optional }
+        RequiredApi { namespace, path, methods }
     }
 }
 

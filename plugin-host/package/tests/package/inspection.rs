@@ -10,7 +10,7 @@ version: 1.4.0-rc.1
 description: Counts words.
 authors: [Ann]
 license: MIT OR Apache-2.0
-component: { file: hello.wasm, reuse: 100, concurrent: 4 }
+component: { file: hello.wasm, reuse: 100 }
 endpoints: { openapi: 3.1.0, paths: { /count: {} } }
 requires: [{ namespace: research, path: /api/v1/research/summary, methods: [POST] }]
 permissions: { outbound: ['https://api.example.com'], environment: [TZ] }
@@ -44,9 +44,9 @@ fn a_package_is_summed_up_as_json() {
             "authors": ["Ann"],
             "license": "MIT OR Apache-2.0",
             "kind": "component",
-            "runtime": { "component": { "file": "hello.wasm", "reuse": 100, "concurrent": 4 } },
+            "runtime": { "component": { "file": "hello.wasm", "reuse": 100 } },
             "endpoints": ["/count"],
-            "requires": [{ "namespace": "research", "path": "/api/v1/research/summary", "methods": ["POST"], "optional": false }],
+            "requires": [{ "namespace": "research", "path": "/api/v1/research/summary", "methods": ["POST"] }],
             "permissions": { "outbound": ["https://api.example.com"], "environment": ["TZ"], "private_networks": false },
             "limits": { "memory_bytes": 16777216, "cpu_ms": 200, "timeout_ms": 1500, "concurrency": 8 },
             "has_configuration": true,

@@ -18,7 +18,7 @@ fn a_short_manifest_has_sensible_defaults() {
     let package = good("{ name: a, version: 1.0.0, component: { file: a.wasm } }");
     let manifest = package.manifest();
     let Runtime::Component(component) = &manifest.runtime else { panic!("a component") };
-    assert_eq!((component.file.as_str(), component.reuse, component.concurrent), ("a.wasm", 1, 1));
+    assert_eq!((component.file.as_str(), component.reuse), ("a.wasm", 1));
     assert_eq!(manifest.permissions, Permissions::default());
     assert_eq!(manifest.limits, Limits::default());
     assert!(manifest.endpoints.is_none() && manifest.config_schema.is_none() && manifest.requires.is_empty());
@@ -66,7 +66,6 @@ license_file: ../LICENSE
 component:
   file: missing.wasm
   reuse: 2
-  concurrent: 3
 requires:
   - { namespace: Research, path: api, methods: [post] }
   - { namespace: a, path: /x?y, methods: [] }
@@ -88,20 +87,19 @@ limits:
             "plugin.yaml:3:10: license: `free!` is no SPDX expression like `Apache-2.0`; put the text into `license_file`",
             "plugin.yaml:4:15: license_file: \"../LICENSE\": a path in a package never goes up with `..`",
             "plugin.yaml:6:9: component.file: missing.wasm is not in the package",
-            "plugin.yaml:8:15: component.concurrent: is more than the 2 that an instance serves in all; raise `reuse` too",
-            "plugin.yaml:10:18: requires[0].namespace: `Research` is no namespace name; use up to 63 lower-case letters, digits and hyphens, starting with a letter",
-            "plugin.yaml:10:34: requires[0].path: `api` is no path; it begins with `/`, is percent-encoded, and has no query and no `.` or `..`",
-            "plugin.yaml:10:49: requires[0].methods[0]: `post` is no method; write it in upper case, like `POST`",
-            "plugin.yaml:11:27: requires[1].path: `/x?y` is no path; it begins with `/`, is percent-encoded, and has no query and no `.` or `..`",
-            "plugin.yaml:11:42: requires[1].methods: names no method; leave it out for every method",
-            "plugin.yaml:13:14: permissions.outbound[0]: `api.example.com` is no host; write scheme, host and where needed port, like `https://api.example.com`",
-            "plugin.yaml:13:44: permissions.outbound[2]: `https://a` stands here twice",
-            "plugin.yaml:14:17: permissions.environment[0]: `2BAD` is no name of an environment variable; use letters, digits and `_`",
-            "plugin.yaml:16:11: limits.memory: must be between 1MiB and 4GiB, the most a component can address",
-            "plugin.yaml:17:8: limits.cpu: `5 parsecs` is no duration; write a number and a unit (ms, s, m, h, d), like `250ms` or `30s`",
-            "plugin.yaml:18:12: limits.timeout: must be between 10ms and 24h",
-            "plugin.yaml:19:18: limits.response_body: must be at least 1 byte",
-            "plugin.yaml:20:8: limits.log: must be at most 16MiB",
+            "plugin.yaml:9:18: requires[0].namespace: `Research` is no namespace name; use up to 63 lower-case letters, digits and hyphens, starting with a letter",
+            "plugin.yaml:9:34: requires[0].path: `api` is no path; it begins with `/`, is percent-encoded, and has no query and no `.` or `..`",
+            "plugin.yaml:9:49: requires[0].methods[0]: `post` is no method; write it in upper case, like `POST`",
+            "plugin.yaml:10:27: requires[1].path: `/x?y` is no path; it begins with `/`, is percent-encoded, and has no query and no `.` or `..`",
+            "plugin.yaml:10:42: requires[1].methods: names no method; leave it out for every method",
+            "plugin.yaml:12:14: permissions.outbound[0]: `api.example.com` is no host; write scheme, host and where needed port, like `https://api.example.com`",
+            "plugin.yaml:12:44: permissions.outbound[2]: `https://a` stands here twice",
+            "plugin.yaml:13:17: permissions.environment[0]: `2BAD` is no name of an environment variable; use letters, digits and `_`",
+            "plugin.yaml:15:11: limits.memory: must be between 1MiB and 4GiB, the most a component can address",
+            "plugin.yaml:16:8: limits.cpu: `5 parsecs` is no duration; write a number and a unit (ms, s, m, h, d), like `250ms` or `30s`",
+            "plugin.yaml:17:12: limits.timeout: must be between 10ms and 24h",
+            "plugin.yaml:18:18: limits.response_body: must be at least 1 byte",
+            "plugin.yaml:19:8: limits.log: must be at most 16MiB",
         ]
     );
 }
@@ -111,7 +109,7 @@ fn what_stands_at_the_wrong_place_is_found_in_one_go_and_the_nearest_word_named(
     let text = "nmae: a
 version: 1.4
 auhtors: []
-component: { fil: a.wasm, reuse: 0, concurrent: many }
+component: { fil: a.wasm, reuse: 0 }
 worker: []
 requires: [{ path: /x, method: [GET] }]
 limits: { memry: 64MiB, concurrency: 0, cpu: 3 }
@@ -128,7 +126,6 @@ endpoints: 3
             "plugin.yaml:4:12: component: `file` is missing",
             "plugin.yaml:4:14: component.fil: `fil` is unknown here; did you mean `file`?",
             "plugin.yaml:4:34: component.reuse: must be at least 1",
-            "plugin.yaml:4:49: component.concurrent: found text, expected a whole number",
             "plugin.yaml:5:9: worker: found a list, expected a mapping",
             "plugin.yaml:6:12: requires[0]: `namespace` is missing",
             "plugin.yaml:6:24: requires[0].method: `method` is unknown here; did you mean `methods`?",
@@ -260,9 +257,9 @@ version: 1.0.0
 description: Counts words.
 authors: [Ann]
 license: MIT
-component: { file: a.wasm, reuse: 2, concurrent: 2 }
+component: { file: a.wasm, reuse: 2 }
 endpoints: { openapi: 3.1.0, paths: { /a: {} } }
-requires: [{ namespace: b, path: /c, methods: [GET], optional: true }]
+requires: [{ namespace: b, path: /c, methods: [GET] }]
 permissions: { outbound: ['https://a'], environment: [TZ], private_networks: false }
 limits: { memory: 64MiB, cpu: 1s, timeout: 2s, concurrency: 3, queue: 4, response_body: 5MB, table_elements: 6, outgoing_calls: 7, log: 8KiB }
 config_schema: { type: object, properties: { a: { type: string, default: x } } }
