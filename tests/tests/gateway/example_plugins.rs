@@ -222,3 +222,51 @@ async fn every_example_can_be_packed() {
         assert!(output.path().join(format!("{name}-1.0.0.fxp")).exists(), "{}", finished.output);
     }
 }
+
+#[tokio::test]
+async fn the_committed_components_behave_as_their_sources_do() {
+    let place = tempfile::tempdir().expect("there is room for temporary files");
+    let mut built = Vec::new();
+    for name in ["text-stats", "reading-time"] {
+        let (from, to) = (repository(&format!("plugins/{name}")), place.path().join(name));
+        std::fs::create_dir_all(to.join("src")).expect("a folder");
+        for file in ["Cargo.toml", "Cargo.lock", "plugin.yaml", "README.md", "src/lib.rs"] {
+            std::fs::copy(from.join(file), to.join(file)).expect("a file of the example");
+        }
+        build(&to).await;
+        built.push(to.display().to_string());
+    }
+    let committed = |name: &str| repository(&format!("plugins/{name}")).display().to_string();
+    let twins = |path: &str, committed: &str, built: &str| {
+        format!(
+            "plugins: {{ committed: {{ package: \"{committed}\" }}, built: {{ package: \"{built}\" }} }}
+routes:
+  - {{ name: committed, match: {{ path: {path} }}, to: committed, public: true }}
+  - {{ name: built, match: {{ path: {path}, headers: {{ x-twin: built }} }}, to: built, public: true }}"
+        )
+    };
+    let conf = Conf::new()
+        .platform(&platform())
+        .namespace("text", &twins("/api/v1/text/stats", &committed("text-stats"), &built[0]))
+        .namespace("reading", &twins("/api/v1/reading/time", &committed("reading-time"), &built[1]));
+    let gateway = Gateway::start(checked(conf).await).await;
+    let long = "long ".repeat(50_000);
+    for path in ["/api/v1/text/stats", "/api/v1/reading/time"] {
+        for (method, body) in [
+            ("POST", "to be or\nnot to be"),
+            ("POST", ""),
+            ("POST", "Ünïcödé\u{2003}text"),
+            ("POST", &long),
+            ("GET", ""),
+            ("PUT", "x"),
+        ] {
+            let ask = |twin: &'static str| gateway.call(method, path).header("x-twin", twin).body(body.to_owned());
+            let (one, two) = (ask("committed").await, ask("built").await);
+            assert_eq!((one.status, one.text()), (two.status, two.text()), "{method} {path} {}", body.len());
+            assert!(one.status < 500, "{}", one.text());
+        }
+    }
+    for backend in ["committed", "built"] {
+        gateway.access_line("both were asked", |line| line["backend"] == backend).await;
+    }
+}
