@@ -1,5 +1,6 @@
-//! FrameX plugins in processes of their own that call each other by FrameX's names.
+//! Python and FrameX workers that call others with the SDK (`sdk/python`).
 
+use crate::configurations::rogue;
 use framex_tests::{Conf, Gateway, Token, eventually, installed, repository};
 
 fn conf() -> Conf {
@@ -65,4 +66,54 @@ async fn framex_plugins_call_each_other_through_the_gateway_by_framexs_names() {
     let told = get("/api/v1/asker/hidden").await;
     assert_eq!(told["status"], 500, "{told}");
     assert!(told["message"].as_str().is_some_and(|message| message.contains("404")), "{told}");
+}
+
+#[tokio::test]
+async fn an_asgi_application_calls_others_for_its_callers() {
+    let one = format!(
+        "plugins:
+  report:
+    worker:
+      command: [\"{uvicorn}\", \"report:app\", --uds, $GW_SOCKET]
+      directory: \"{folder}\"
+      environment: {{ PYTHONPATH: \"{sdk}\", PYTHONDONTWRITEBYTECODE: \"1\" }}
+      ready: {{ path: /openapi.json }}
+    requires: [{{ path: /api/v1/two/** }}]
+routes: [{{ name: report, match: {{ path: /api/v1/one/** }}, to: report, rewrite: {{ strip_prefix: /api/v1/one }} }}]",
+        uvicorn = installed("uvicorn").display(),
+        folder = repository("tests/workers/report").display(),
+        sdk = repository("sdk/python").display(),
+    );
+    let two = format!(
+        "access: {{ invoke: {{ plugins: [one/report] }} }}
+plugins: {{ rogue: {{ component: \"{}\" }}, stats: {{ package: \"{}\" }} }}
+routes:
+  - {{ name: rogue, match: {{ path: /api/v1/two/rogue/** }}, to: rogue, rewrite: {{ strip_prefix: /api/v1/two/rogue }} }}
+  - {{ name: stats, match: {{ path: /api/v1/two/stats }}, to: stats }}",
+        rogue(),
+        repository("plugins/text-stats").display()
+    );
+    let gateway = Gateway::start(Conf::new().namespace("one", &one).namespace("two", &two)).await;
+    let get = async |subject: &str, path: &str| {
+        let token = Token::of(subject, &["one"]).sign();
+        eventually("the application answers", async || {
+            let answer = gateway.get(path).bearer(&token).await;
+            (answer.status == 200).then(|| answer.text())
+        })
+        .await
+    };
+    // Requests of several callers at once, on one client of the worker: none acts for another.
+    let subjects = ["alice", "bob", "carol", "dave"];
+    let told = futures_util::future::join_all(subjects.map(|subject| get(subject, "/api/v1/one/both"))).await;
+    for (subject, told) in subjects.iter().zip(told) {
+        let both: Vec<String> = serde_json::from_str(&told).expect("a list");
+        for one in both {
+            assert!(one.contains(&format!("x-framex-subject: {subject}\n")), "{subject}: {one}");
+        }
+    }
+    assert!(get("alice", "/api/v1/one/for-caller").await.contains("x-framex-plugin: one/report"));
+    let pieces: usize = get("alice", "/api/v1/one/stream").await.parse().expect("a number");
+    assert!(pieces >= 5, "{pieces} pieces of a stream of 5");
+    let token = Token::of("alice", &["one"]).sign();
+    assert_eq!(gateway.post("/api/v1/one/upload").bearer(&token).await.text(), (64 * 16384).to_string());
 }
