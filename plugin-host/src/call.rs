@@ -1,10 +1,10 @@
 //! What accompanies a call to a plugin: its deadline, its depth, and the account of what it used.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// What a caller says about a call besides the request.
@@ -37,7 +37,8 @@ impl CallContext {
 /// [`settled`](CallUsage::settled). One account serves one call.
 #[derive(Debug, Default)]
 pub struct CallUsage {
-    settled: watch::Sender<bool>,
+    settled: AtomicBool,
+    settling: Notify,
     cpu_nanoseconds: AtomicU64,
     instantiate_nanoseconds: AtomicU64,
     peak_memory_bytes: AtomicU64,
@@ -47,9 +48,11 @@ impl CallUsage {
     /// Waits until the plugin is done with the call and everything is counted. After the end of a response that usually
     /// takes microseconds, but a plugin may go on until it runs into a limit.
     pub async fn settled(&self) {
-        let mut settled = self.settled.subscribe();
-        // Fails only when the sender is gone, which `self` holds.
-        let _ = settled.wait_for(|settled| *settled).await;
+        // Listens before it looks, so that nothing is missed in between.
+        let settling = self.settling.notified();
+        if !self.settled.load(Ordering::SeqCst) {
+            settling.await;
+        }
     }
 
     /// CPU time spent by the plugin and by the host on its behalf, exact, from the thread's CPU clock.
@@ -68,7 +71,8 @@ impl CallUsage {
     }
 
     pub(crate) fn settle(&self) {
-        self.settled.send_replace(true);
+        self.settled.store(true, Ordering::SeqCst);
+        self.settling.notify_waiters();
     }
 
     pub(crate) fn add_cpu(&self, nanoseconds: u64) {

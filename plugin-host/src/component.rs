@@ -23,6 +23,7 @@ mod guest_call;
 mod guest_end;
 mod guest_log;
 mod guest_state;
+mod held_answer;
 mod host;
 mod http_hooks;
 mod instance;
@@ -43,7 +44,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderMap, Request, Response, header};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 pub use self::host::{ComponentHost, HostError};
@@ -55,6 +55,7 @@ pub use self::stats::ComponentStats;
 use self::cpu_meter::{CpuMeter, Metered};
 use self::guest_call::{Deadline, GuestCall};
 use self::guest_end::guest_end;
+use self::held_answer::held_answer;
 use self::lease::lease;
 use self::loaded::Loaded;
 use self::response_body::ResponseBody;
@@ -100,7 +101,7 @@ impl Component {
                 return Err(counted(refusal));
             }
         };
-        let (response_sender, mut response_receiver) = oneshot::channel();
+        let (answer, held_answer, mut response_receiver) = held_answer();
         let (end_reporter, end_receiver) = guest_end(Arc::clone(&self.loaded.name), Arc::clone(counters));
         let meter = Arc::new(CpuMeter::new(Arc::clone(counters), Arc::clone(&context.usage)));
         // Made last, so dropped first: a guest is cancelled before it can see that nobody listens.
@@ -113,7 +114,8 @@ impl Component {
             deadline,
             admission: Arc::clone(&admission),
             cancelled,
-            response: response_sender,
+            answer,
+            held_answer,
             end: end_reporter,
         };
         let guest = Metered::new(Box::pin(guest.run()), meter);

@@ -1,14 +1,16 @@
 //! One call, from the guest's side: find an instance, hand it the request, see it to its end.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::Request;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::cpu_meter::CpuMeter;
 use super::guest_end::EndReporter;
-use super::instance::{GuestResponse, Instance};
+use super::held_answer::{Answer, HeldAnswer};
+use super::instance::Instance;
 use super::lease::Cancelled;
 use super::loaded::{Admission, Loaded};
 use crate::{Body, CallContext, CallError};
@@ -29,26 +31,43 @@ pub(super) struct GuestCall {
     pub(super) deadline: Deadline,
     pub(super) admission: Arc<Admission>,
     pub(super) cancelled: Cancelled,
-    pub(super) response: oneshot::Sender<GuestResponse>,
+    pub(super) answer: Answer,
+    pub(super) held_answer: HeldAnswer,
     pub(super) end: EndReporter,
 }
 
 impl GuestCall {
     /// Runs the guest until it returns, fails, runs into a limit, or nobody wants its answer any more.
     pub(super) async fn run(self) {
-        let Self { loaded, request, context, meter, deadline, admission, mut cancelled, response, end } = self;
+        let Self { loaded, request, context, meter, deadline, admission, mut cancelled, answer, held_answer, end } =
+            self;
         // The order of these bindings is the reverse of their drops: the end is reported before the instance goes,
         // because the instance takes the response body with it, which must not look complete; and the call counts as
         // running until the instance has gone.
         let _admission = admission;
         let mut instance = None;
+        let mut held_answer = held_answer;
         let end = end;
 
-        let served = tokio::select! {
-            biased;
-            () = cancelled.wait() => return end.cancelled(),
-            () = tokio::time::sleep_until(deadline.at) => return end.failed(deadline.error),
-            served = serve(&loaded, &mut instance, context, meter, request, response) => served,
+        if deadline.at <= Instant::now() {
+            return end.failed(deadline.error);
+        }
+        let served = {
+            let mut serving = pin!(serve(&loaded, &mut instance, context, meter, request, answer));
+            let serving = poll_fn(|turn| {
+                let served = serving.as_mut().poll(turn);
+                if served.is_pending() {
+                    held_answer.deliver();
+                }
+                served
+            });
+            tokio::select! {
+                biased;
+                () = cancelled.wait() => return end.cancelled(),
+                served = serving => served,
+                // Last, because most calls are over before a timer has to be set.
+                () = tokio::time::sleep_until(deadline.at) => return end.failed(deadline.error),
+            }
         };
         match served {
             Ok(()) => {
@@ -62,6 +81,7 @@ impl GuestCall {
             Err(_) if cancelled.happened() => end.cancelled(),
             Err(error) => end.failed(error),
         }
+        held_answer.deliver();
     }
 }
 
@@ -72,7 +92,7 @@ async fn serve(
     context: CallContext,
     meter: Arc<CpuMeter>,
     request: Request<Body>,
-    response: oneshot::Sender<GuestResponse>,
+    answer: Answer,
 ) -> Result<(), CallError> {
     let instance = match loaded.warm.take() {
         Some(mut warm) => {
@@ -89,5 +109,5 @@ async fn serve(
             instance.insert(fresh)
         }
     };
-    instance.serve(loaded, request, response).await
+    instance.serve(loaded, request, answer).await
 }

@@ -3,8 +3,8 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use http::{Request, Response};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use http::Request;
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::Accessor;
 use wasmtime::{AsContextMut, Store};
 use wasmtime_wasi_http::handler::{Prepared, Proxy};
@@ -15,12 +15,10 @@ use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 use super::cpu_budget::CpuBudget;
 use super::cpu_meter::CpuMeter;
 use super::guest_state::GuestState;
+use super::held_answer::Answer;
 use super::http_hooks::into_guest_body;
 use super::loaded::Loaded;
 use crate::{Body, CallContext, CallError, Caller};
-
-/// What a guest sets as its response: the response, or an error in its own words.
-pub(super) type GuestResponse = Result<Response<WasiBody>, String>;
 
 /// A live instance.
 pub(super) struct Instance {
@@ -65,7 +63,7 @@ impl Instance {
         &mut self,
         loaded: &Loaded,
         request: Request<Body>,
-        response: oneshot::Sender<GuestResponse>,
+        answer: Answer,
     ) -> Result<(), CallError> {
         self.served = self.served.saturating_add(1);
         let request = request.map(into_guest_body);
@@ -73,15 +71,13 @@ impl Instance {
             Proxy::P2(guest) => {
                 let mut http = self.store.data_mut().http();
                 let request = http.new_incoming_request(Scheme::Http, request).map_err(|error| internal(&error))?;
-                let out = http.new_response_outparam_from_callback(move |answer| {
-                    let answer = answer.map_err(|code| wasmtime_wasi_http::Error::from(code).to_string());
-                    // Whoever asked may have gone away.
-                    let _ = response.send(answer);
+                let out = http.new_response_outparam_from_callback(move |response| {
+                    answer.set(response.map_err(|code| wasmtime_wasi_http::Error::from(code).to_string()));
                 });
                 let out = out.map_err(|error| internal(&error))?;
                 guest.wasi_http_incoming_handler().call_handle(&mut self.store, request, out).await
             }
-            Proxy::P3(_) => serve_03(&mut self.store, &self.proxy, request, response).await,
+            Proxy::P3(_) => serve_03(&mut self.store, &self.proxy, request, answer).await,
         };
         end.map_err(|error| loaded.classify(&error, self.store.data(), |reason| CallError::Trapped { reason }))
     }
@@ -105,7 +101,7 @@ async fn serve_03(
     store: &mut Store<GuestState>,
     proxy: &Proxy,
     request: Request<WasiBody>,
-    response: oneshot::Sender<GuestResponse>,
+    answer: Answer,
 ) -> wasmtime::Result<()> {
     let (sender, receiver) = futures_channel::oneshot::channel();
     let prepared = Prepared::new(store.as_context_mut(), proxy, request, WasiHttpView::http, sender)?;
@@ -114,9 +110,9 @@ async fn serve_03(
             // The wall time is kept outside, where it also ends a guest that computes.
             prepared.run(accessor, std::future::pending()).await?;
             match receiver.await {
-                Ok(Ok(answer)) => drop(response.send(Ok(answer))),
+                Ok(Ok(response)) => answer.set(Ok(response)),
                 Ok(Err(error)) => match error.downcast::<ErrorCode03>() {
-                    Ok(code) => drop(response.send(Err(wasmtime_wasi_http::Error::from(code).to_string()))),
+                    Ok(code) => answer.set(Err(wasmtime_wasi_http::Error::from(code).to_string())),
                     // A trap: whoever waits learns of it from the end of the guest.
                     Err(trap) => return Err(trap),
                 },
