@@ -88,7 +88,10 @@ impl GatewayProxy {
             return self.refuse(session, context, Reason::Internal.into()).await;
         };
         match &route.target {
-            Target::Cluster(_) => Ok(Verdict::Proxy),
+            Target::Cluster(_) => {
+                context.release_snapshot();
+                Ok(Verdict::Proxy)
+            }
             Target::Plugin(plugin) => match pump::answer(session, context, &route, plugin).await {
                 Ok(()) => Ok(Verdict::Answered),
                 Err(pump::PumpError::Rejected(rejection)) => {
@@ -169,7 +172,8 @@ impl ProxyHttp for GatewayProxy {
         edge::head_arrived(session);
         // Keep-alive stays as Pingora decided it: it is off where the framing asks for that, and switching it on again would
         // let a smuggled request through. How long a connection may be idle is bounded by `edge`.
-        let limits = &context.snapshot.gateway.connections;
+        let snapshot = self.shared.snapshot.load();
+        let limits = &context.snapshot.as_deref().unwrap_or(&snapshot).gateway.connections;
         session.set_read_timeout(Some(limits.body_timeout));
         session.set_write_timeout(Some(limits.write_timeout));
         session.set_total_drain_timeout(Some(LONGEST_DRAIN));

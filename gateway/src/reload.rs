@@ -141,7 +141,11 @@ impl Reloader {
             return Some(answer);
         }
         let mut status = self.status.clone();
-        let last = status.wait_for(|status| !started.iter().any(|name| status.trials.contains(name))).await.ok()?;
+        let is_rejected = |status: &ReloadStatus| matches!(status.last, Some(Answer::Rejected { .. }));
+        let last = status
+            .wait_for(|status| is_rejected(status) || !started.iter().any(|name| status.trials.contains(name)))
+            .await
+            .ok()?;
         let last = last.last.clone();
         Some(last.into_iter().fold(answer, Answer::followed_by))
     }
@@ -174,6 +178,8 @@ pub struct Worker {
     queue: mpsc::Receiver<Request>,
     status: watch::Sender<ReloadStatus>,
     trials: Trials,
+    /// Whether what was decided could not be taken over: the next reload that somebody asks for tries again.
+    is_stalled: bool,
 }
 
 impl Worker {
@@ -209,6 +215,7 @@ impl Worker {
             queue,
             status,
             trials,
+            is_stalled: false,
         };
         Ok((worker, Reloader { queue: sender, status: seen }))
     }
@@ -234,14 +241,21 @@ impl Worker {
                     Some(request) => request,
                     None => return,
                 },
-                () = self.trials.decided() => (Trigger::Trial, None),
+                () = self.trials.decided(), if !self.is_stalled => (Trigger::Trial, None),
             };
             let mut waiting: Vec<oneshot::Sender<Answer>> = answer.into_iter().collect();
             // Whoever asked before the files were read gets this answer.
-            while let Ok((_, answer)) = self.queue.try_recv() {
+            let mut triggers = vec![trigger];
+            while let Ok((trigger, answer)) = self.queue.try_recv() {
+                triggers.push(trigger);
                 waiting.extend(answer);
             }
+            if triggers.iter().any(|trigger| matches!(trigger, Trigger::Admin | Trigger::Signal)) {
+                // Who asks by hand wants to know how it is now.
+                self.trials.forget_failures();
+            }
             let answer = self.reload(trigger).await;
+            self.is_stalled = trigger == Trigger::Trial && matches!(answer, Answer::Rejected { .. });
             for caller in waiting {
                 let _ = caller.send(answer.clone());
             }
@@ -371,13 +385,17 @@ fn tell_namespaces(metrics: &Metrics, before: Option<&Snapshot>, now: &Snapshot)
     let key =
         |route: &crate::snapshot::Route| (route.namespace.to_string(), route.name.clone(), route.target.kind().label());
     let all = |snapshot: &Snapshot| -> Vec<Arc<crate::snapshot::Route>> {
-        snapshot.routes_in_order().flat_map(|(_, route)| route.shares().map(|(_, route)| route.clone())).collect()
+        let routes = snapshot.routes_in_order().flat_map(|(_, route)| route.shares().map(|(_, route)| route.clone()));
+        routes.chain(snapshot.remote.clone()).collect()
     };
     let kept: std::collections::HashSet<_> = all(now).iter().map(|route| key(route)).collect();
     for route in all(before) {
         if !kept.contains(&key(&route)) {
             metrics.forget_route(&route.namespace, &route.name, route.target.kind());
         }
+    }
+    if let (Some(remote), None) = (&before.remote, &now.remote) {
+        metrics.forget_upstream(&remote.namespace, remote.target.name());
     }
     for (namespace, part) in &before.namespaces {
         let still = now.namespaces.get(namespace);

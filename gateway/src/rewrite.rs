@@ -60,6 +60,16 @@ impl RouteRewrite {
         }
     }
 
+    /// Edits the fields of an answer.
+    pub fn edit_response(&self, fields: &mut HeaderMap) {
+        for name in &self.remove_response {
+            fields.remove(name);
+        }
+        for (name, value) in &self.set_response {
+            fields.insert(name.clone(), value.clone());
+        }
+    }
+
     /// Whether header fields of the answer change.
     #[must_use]
     pub fn edits_response(&self) -> bool {

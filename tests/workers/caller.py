@@ -29,6 +29,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         split = urllib.parse.urlsplit(self.path)
         query = {name: values[0] for name, values in urllib.parse.parse_qs(split.query).items()}
+        if split.path == "/hold":
+            # The ticket, and an answer that does not end before the client leaves.
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(self.headers["X-FrameX-Call"].encode())
+            self.wfile.flush()
+            self.rfile.read(1)
+            return
         if split.path == "/ticket":
             text = self.headers["X-FrameX-Call"] or "none"
         elif split.path == "/environment":
@@ -53,7 +61,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             headers={name: value for name, value in fields.items() if value},
         )
         answer = caller.getresponse()
-        return f"status {answer.status}\n{answer.read().decode()}"
+        shown = "".join(f"{name}: {answer.headers[name]}\n" for name in query.get("show", "").split(",") if name)
+        return f"status {answer.status}\n{shown}{answer.read().decode()}"
 
     def log_message(self, *_):
         pass

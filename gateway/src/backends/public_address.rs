@@ -33,17 +33,14 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match segments {
-        // Unspecified, loopback, IPv4-compatible; IPv4-mapped; NAT64.
-        [0, 0, 0, 0, 0, 0, _, _] => false,
+        // IPv4-mapped; NAT64.
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
-        // Local NAT64, discard, protocol assignments with Teredo, documentation.
-        [0x64, 0xff9b, ..] | [0x100, ..] | [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => {
-            false
-        }
+        // Protocol assignments with Teredo, documentation.
+        [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
         // 6to4.
         [0x2002, high, low, ..] => embedded(high, low),
-        // Segment routing, unique local, link-local, site-local, multicast.
-        [first, ..] => first != 0x5f00 && (first & 0xfe00) != 0xfc00 && first < 0xfe80,
+        // What IANA has given out for the public internet; everything else is for something else, or for nothing yet.
+        [first, ..] => first & 0xe000 == 0x2000,
     }
 }
 
@@ -76,6 +73,10 @@ mod tests {
             "::127.0.0.1",
             "::ffff:10.0.0.1",
             "::ffff:127.0.0.1",
+            "::ffff:0:7f00:1",
+            "200::1",
+            "4000::1",
+            "5f00::2",
             "64:ff9b::7f00:1",
             "64:ff9b:1::1",
             "100::1",

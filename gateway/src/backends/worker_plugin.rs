@@ -3,6 +3,7 @@
 use super::calling_plugin::CallingPlugin;
 use super::plugin_versions::{PluginStage, PluginVersion};
 use super::worker_passes::WorkerPass;
+use super::worker_runtime::PrivateFolder;
 use framex_plugin_worker::WorkerSet;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -24,20 +25,19 @@ pub struct WorkerPlugin {
 struct Parts {
     set: WorkerSet,
     stage: PluginVersion,
-    /// By what it is known when it calls, if it may call anybody.
-    _pass: Option<WorkerPass>,
+    /// By what it is known when it calls, if it may call anybody, and the copy of its package, if it runs from one.
+    belongings: (Option<WorkerPass>, Option<PrivateFolder>),
 }
 
 impl WorkerPlugin {
     pub(super) fn new(
         set: WorkerSet,
         calling: Arc<CallingPlugin>,
-        pass: Option<WorkerPass>,
+        belongings: (Option<WorkerPass>, Option<PrivateFolder>),
         stage: PluginVersion,
-        runtime: Handle,
-        ends: TaskTracker,
+        (runtime, ends): (Handle, TaskTracker),
     ) -> Self {
-        Self { calling, parts: Some(Parts { set, stage, _pass: pass }), runtime, ends }
+        Self { calling, parts: Some(Parts { set, stage, belongings }), runtime, ends }
     }
 
     /// Its processes.
@@ -55,12 +55,12 @@ impl WorkerPlugin {
 
 impl Drop for WorkerPlugin {
     fn drop(&mut self) {
-        let Some(Parts { set, stage, _pass: pass }) = self.parts.take() else { return };
+        let Some(Parts { set, stage, belongings }) = self.parts.take() else { return };
         stage.enter(PluginStage::Unloading);
         let ended = async move {
-            // What it still answers in its grace may still call.
+            // What it still answers in its grace may still call, and needs its files.
             set.stop().await;
-            drop((pass, stage));
+            drop((belongings, stage));
         };
         self.ends.spawn_on(ended, &self.runtime);
     }

@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::task::TaskTracker;
@@ -34,6 +35,8 @@ pub struct WorkerRuntime {
     /// Sockets, and packages that were unpacked; this process alone uses it.
     folder: PathBuf,
     passes: WorkerPasses,
+    /// How many copies of packages were made.
+    copies: AtomicUsize,
     /// The ends of workers that are not needed any more.
     ends: TaskTracker,
     door: Mutex<Option<DoorListeners>>,
@@ -67,7 +70,15 @@ impl WorkerRuntime {
             ("FRAMEX_GATEWAY_URL".to_owned(), format!("http://{}", tcp.local_addr()?)),
         ];
         let door = Mutex::new(Some(DoorListeners { unix, tcp }));
-        Ok(Self { runtime, folder, passes: WorkerPasses::default(), ends: TaskTracker::new(), door, address })
+        Ok(Self {
+            runtime,
+            folder,
+            passes: WorkerPasses::default(),
+            copies: AtomicUsize::new(0),
+            ends: TaskTracker::new(),
+            door,
+            address,
+        })
     }
 
     /// The passes of its workers.
@@ -116,10 +127,8 @@ impl WorkerRuntime {
             silence: _,
             requires: _,
         } = worker.clone();
-        let directory = match package {
-            Some(package) => self.unpack(package).map_err(StartWorkerError::Unpack)?,
-            None => directory,
-        };
+        let copy = package.map(|package| self.unpack(package)).transpose().map_err(StartWorkerError::Unpack)?;
+        let directory = copy.as_ref().map_or(directory, |copy| copy.0.clone());
         let calling = Arc::new(CallingPlugin::new(namespace, name, requires, Outbound::default()));
         let pass = (!calling.calls_nobody()).then(|| self.passes.issue(calling.clone()));
         if let Some(pass) = &pass {
@@ -140,24 +149,16 @@ impl WorkerRuntime {
         };
         let set = WorkerSet::start(spec, self.runtime.handle())?;
         stage.enter(PluginStage::Trying);
-        Ok(WorkerPlugin::new(set, calling, pass, stage, self.runtime.handle().clone(), self.ends.clone()))
+        let place = (self.runtime.handle().clone(), self.ends.clone());
+        Ok(WorkerPlugin::new(set, calling, (pass, copy), stage, place))
     }
 
-    /// Where the files of a package are, unpacked once for each content, whole or not at all.
-    fn unpack(&self, package: &Package) -> std::io::Result<PathBuf> {
-        let packages = self.folder.join("packages");
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&packages)?;
-        let folder = packages.join(package.digest());
-        if !folder.exists() {
-            let partial = folder.with_extension("partial");
-            // What an attempt that failed has left.
-            match std::fs::remove_dir_all(&partial) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            package.unpack(&partial)?;
-            std::fs::rename(&partial, &folder)?;
-        }
+    /// A copy of a package's files for one worker alone, which goes with it: what another does to its own copy is not seen here.
+    fn unpack(&self, package: &Package) -> std::io::Result<PrivateFolder> {
+        let number = self.copies.fetch_add(1, Ordering::Relaxed);
+        let folder = PrivateFolder(self.folder.join("packages").join(format!("{}-{number}", &package.digest()[..12])));
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(self.folder.join("packages"))?;
+        package.unpack(&folder.0)?;
         Ok(folder)
     }
 
@@ -172,6 +173,20 @@ impl WorkerRuntime {
     pub fn remove_folder(&self) {
         if let Err(error) = std::fs::remove_dir_all(&self.folder) {
             tracing::warn!(folder = %self.folder.display(), %error, "cannot remove the folder of the workers");
+        }
+    }
+}
+
+/// A folder that is removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct PrivateFolder(PathBuf);
+
+impl Drop for PrivateFolder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(folder = %self.0.display(), %error, "cannot remove a copy of a package");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::call_scope::CallScope;
 use super::call_tickets::CallTicket;
 use crate::identity::Identity;
-use crate::rejection::Rejection;
+use crate::rejection::{Reason, Rejection};
 use crate::snapshot::{AdmissionGuards, Route};
 use crate::telemetry::{AccessLog, BackendKind, CallInFlight, CallRecord, Metrics, TraceContext};
 use bytes::Bytes;
@@ -83,6 +83,11 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
+        if self.status == 0 && self.rejection.is_none() {
+            // Whoever called has left before there was an answer.
+            self.status = Reason::ClientClosed.status();
+            self.rejection = Some(Reason::ClientClosed.into());
+        }
         let route = self.route.as_deref();
         let untraced = TraceContext::of(&HeaderMap::new());
         let (request_id, trace) = self.scope.ids.as_ref().map_or(("", &untraced), |(id, trace)| (id.as_str(), trace));
@@ -122,7 +127,7 @@ impl Drop for Account {
             streamed: self.streamed,
             cpu: self.usage.as_ref().map(|usage| usage.cpu()),
             user_agent: None,
-            revision: self.scope.snapshot.revision,
+            revision: self.scope.revision,
         };
         if let Some(route) = route {
             route.metrics.record(&record);
@@ -153,9 +158,11 @@ impl http_body::Body for AccountedBody {
                 self.account.bytes_out += frame.data_ref().map_or(0, |chunk| chunk.len() as u64);
             }
             Some(Err(error)) => {
-                let rejection = self.account.route.as_ref().and_then(|route| match &route.target {
-                    crate::snapshot::Target::Plugin(plugin) => Some(super::cut_of(error, plugin)),
-                    crate::snapshot::Target::Cluster(_) => None,
+                let rejection = self.account.route.as_ref().map(|route| match &route.target {
+                    crate::snapshot::Target::Plugin(plugin) => super::cut_of(error, plugin),
+                    crate::snapshot::Target::Cluster(_) => {
+                        Rejection::from(Reason::BackendBroken).with_note(error.to_string())
+                    }
                 });
                 self.account.rejection = rejection;
             }

@@ -6,13 +6,20 @@ use crate::snapshot::{Route, Snapshot};
 use crate::telemetry::{RequestId, TraceContext};
 use framex_plugin_host::{CallContext, CallUsage};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// How much later than the plugin host what a plugin has called is given up.
+const MARGIN: Duration = Duration::from_millis(100);
 
 /// What a call of a plugin knows of the request it serves.
 #[derive(Debug)]
 pub struct CallScope {
     /// The configuration that decides; one for the request and all calls it causes.
-    pub(super) snapshot: Arc<Snapshot>,
+    /// Not held for a plugin that calls nobody: what the configuration has besides is free to go.
+    pub(super) snapshot: Option<Arc<Snapshot>>,
+    /// Its revision.
+    pub(super) revision: u64,
     /// Request id and trace of the request.
     pub(super) ids: Option<(RequestId, TraceContext)>,
     /// The person or service behind the request.
@@ -21,6 +28,8 @@ pub struct CallScope {
     pub(super) plugin: Arc<CallingPlugin>,
     /// The plugins on the way here from outside, this one last.
     pub(super) chain: Vec<Arc<PluginIdentity>>,
+    /// When the plugin has no more use for an answer: its own time is over, or its caller's.
+    pub(super) ends: Option<Instant>,
 }
 
 impl CallScope {
@@ -33,11 +42,13 @@ impl CallScope {
         plugin: &Arc<CallingPlugin>,
     ) -> Self {
         Self {
-            snapshot: snapshot.clone(),
+            snapshot: (!plugin.calls_nobody()).then(|| snapshot.clone()),
+            revision: snapshot.revision,
             ids: ids.cloned(),
             on_behalf_of: identity.on_behalf_of().cloned(),
             plugin: plugin.clone(),
             chain: vec![plugin.identity.clone()],
+            ends: None,
         }
     }
 
@@ -49,7 +60,8 @@ impl CallScope {
         plugin: Arc<CallingPlugin>,
     ) -> Self {
         let chain = vec![plugin.identity.clone()];
-        Self { snapshot, ids: Some(ids), on_behalf_of: None, plugin, chain }
+        let revision = snapshot.revision;
+        Self { snapshot: Some(snapshot), revision, ids: Some(ids), on_behalf_of: None, plugin, chain, ends: None }
     }
 
     /// The scope of a call that the plugin of this scope makes to another.
@@ -58,19 +70,30 @@ impl CallScope {
         let mut chain = self.chain.clone();
         chain.push(plugin.identity.clone());
         Self {
-            snapshot: self.snapshot.clone(),
+            snapshot: self.snapshot.clone().filter(|_| !plugin.calls_nobody()),
+            revision: self.revision,
             ids: self.ids.clone(),
             on_behalf_of: self.on_behalf_of.clone(),
             plugin: plugin.clone(),
             chain,
+            ends: None,
         }
     }
 
-    /// What the plugin host is told of the call: when it must be over, and all of this.
+    /// What the plugin host is told of the call: when it must be over, and all of this. `longest` is what the plugin's own limits
+    /// allow.
     #[must_use]
-    pub fn into_context(self, route: &Route, callers_deadline: Option<Instant>) -> (CallContext, Arc<CallUsage>) {
-        let own = route.timeout.map(|timeout| Instant::now() + timeout);
+    pub fn into_context(
+        mut self,
+        route: &Route,
+        longest: Duration,
+        callers_deadline: Option<Instant>,
+    ) -> (CallContext, Arc<CallUsage>) {
+        let now = Instant::now();
+        let own = route.timeout.map(|timeout| now + timeout);
         let deadline = [own, callers_deadline].into_iter().flatten().min();
+        // The plugin host ends the call itself when its own time is over, and says so better.
+        self.ends = deadline.into_iter().chain(now.checked_add(longest.saturating_add(MARGIN))).min();
         let depth = u32::try_from(self.chain.len() - 1).unwrap_or(u32::MAX);
         let mut context = CallContext { deadline, depth, ..CallContext::default() };
         context.extensions.insert(Arc::new(self));

@@ -9,6 +9,7 @@ use http::HeaderValue;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Locks are held for an insertion or a lookup; several keep I/O threads apart.
 const SHARDS: usize = 16;
@@ -27,14 +28,17 @@ pub(super) struct Known {
     pub(super) scope: Arc<CallScope>,
     /// When the request that the worker answers must be over.
     pub(super) deadline: Option<Instant>,
+    /// That it is over.
+    pub(super) cancelled: CancellationToken,
 }
 
-/// One ticket; it is void when this is dropped.
+/// One ticket. It is void when this is dropped, and what was called with it ends.
 #[derive(Debug)]
 pub(crate) struct CallTicket {
     number: u128,
     field: HeaderValue,
     tickets: CallTickets,
+    cancelled: CancellationToken,
 }
 
 impl Default for CallTickets {
@@ -47,10 +51,16 @@ impl CallTickets {
     /// A ticket for a request that a worker is about to be sent.
     pub(crate) fn issue(&self, scope: CallScope, deadline: Option<Instant>) -> CallTicket {
         let number = rand::random::<u128>();
-        let known = Known { scope: Arc::new(scope), deadline };
+        let cancelled = CancellationToken::new();
+        let known = Known { scope: Arc::new(scope), deadline, cancelled: cancelled.clone() };
         self.shard(number).lock().unwrap_or_else(PoisonError::into_inner).insert(number, known);
         let field = HeaderValue::try_from(format!("{number:032x}"));
-        CallTicket { number, field: field.unwrap_or_else(|_never| HeaderValue::from_static("")), tickets: self.clone() }
+        CallTicket {
+            number,
+            field: field.unwrap_or_else(|_never| HeaderValue::from_static("")),
+            tickets: self.clone(),
+            cancelled,
+        }
     }
 
     /// The request behind a ticket, if it still runs and was given to `plugin`.
@@ -74,6 +84,7 @@ impl CallTicket {
 
 impl Drop for CallTicket {
     fn drop(&mut self) {
+        self.cancelled.cancel();
         self.tickets.shard(self.number).lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
     }
 }

@@ -4,7 +4,9 @@ use super::account::{Account, Books, Destination};
 use super::call_scope::CallScope;
 use super::call_tickets::{CallTickets, Known};
 use super::counted_body::{TooLong, counted};
+use super::cut_body::cut_when;
 use super::function_calls::refuse_function_calls;
+use super::kept_body::kept;
 use super::network_call::NetworkCalls;
 use super::outbound_call::{OutboundCalls, outgoing_error};
 use super::plugin_failure::rejection_of;
@@ -18,14 +20,14 @@ use crate::request::{RequestView, normal_path};
 use crate::snapshot::{Route, Routed, Snapshot, Target};
 use crate::telemetry::{AccessLog, Metrics, RequestId, TraceContext};
 use async_trait::async_trait;
-use framex_plugin_host::{Body, Caller, Outgoing, OutgoingError, empty_body, full_body};
+use framex_plugin_host::{Body, Caller, Outgoing, OutgoingError, full_body};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, header};
-use http_body::Body as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Names below this one are the gateway's own; they mean namespaces.
 const INTERNAL: &str = ".framex.internal";
@@ -72,13 +74,13 @@ impl InternalCalls {
         let fields = request.headers_mut();
         // The worker's own token is for the gateway alone.
         fields.remove(header::AUTHORIZATION);
-        let (scope, deadline) = match fields.remove(X_FRAMEX_CALL) {
+        let (scope, deadline, cancelled) = match fields.remove(X_FRAMEX_CALL) {
             None => {
                 let ids = (RequestId::of(fields), TraceContext::of(fields));
-                (Arc::new(CallScope::of_itself(now, ids, plugin)), None)
+                (Arc::new(CallScope::of_itself(now, ids, plugin)), None, CancellationToken::new())
             }
             Some(ticket) => match self.tickets.find(&ticket, &plugin) {
-                Some(Known { scope, deadline }) => (scope, deadline),
+                Some(Known { scope, deadline, cancelled }) => (scope, deadline, cancelled),
                 None => {
                     let detail = "X-FrameX-Call names no request that the plugin is answering now";
                     tracing::warn!(plugin = plugin.identity.name, "a plugin's call was denied: {detail}");
@@ -88,8 +90,23 @@ impl InternalCalls {
             },
         };
         let id = scope.ids.as_ref().map(|(id, _)| id.as_str());
-        let answered = self.call(&scope, deadline, request, None).await;
-        answered.unwrap_or_else(|error| refuse(&rejection_of_error(error), id, is_head))
+        let host = request.uri().host().map(str::to_ascii_lowercase);
+        let namespace = host.as_deref().and_then(|host| host.strip_suffix(INTERNAL));
+        // The request that the worker answers may be over before its own are.
+        let answered = cancelled.run_until_cancelled(Box::pin(self.call(&scope, deadline, request, namespace))).await;
+        match answered {
+            Some(Ok(answer)) => answer.map(|body| cut_when(cancelled, body)),
+            Some(Err(error)) => refuse(&rejection_of_error(error), id, is_head),
+            None => refuse(&Reason::ClientClosed.into(), id, is_head),
+        }
+    }
+
+    /// The answer for whoever shows no token of a worker, or a wrong one.
+    pub(crate) fn refuse_unknown(&self, shows_token: bool) -> Response<Body> {
+        let reason = if shows_token { Reason::TokenInvalid } else { Reason::TokenMissing };
+        tracing::warn!(code = reason.code(), "a call was denied: it shows no token of a worker that runs");
+        self.books.metrics.rejected("", reason);
+        refuse(&Rejection::new(reason, "workers call with the token in $FRAMEX_GATEWAY_TOKEN"), None, false)
     }
 
     /// Counts a call that came to no route, and so has no record.
@@ -105,9 +122,9 @@ impl Outgoing for InternalCalls {
         let scope = caller.context.extensions.get::<Arc<CallScope>>().ok_or(OutgoingError::Denied)?;
         let host = request.uri().host().unwrap_or_default().to_ascii_lowercase();
         let Some(namespace) = host.strip_suffix(INTERNAL) else {
-            return self.call_outside(scope, caller.context.deadline, request).await;
+            return self.call_outside(scope, scope.ends, request).await;
         };
-        self.call(scope, caller.context.deadline, request, Some(namespace)).await
+        self.call(scope, scope.ends, request, Some(namespace)).await
     }
 }
 
@@ -139,6 +156,11 @@ impl InternalCalls {
             Ok(path) => path.into_owned(),
             Err(_not_a_path) => return Err(self.unrouted(plugin, OutgoingError::NotFound)),
         };
+        // Servers that read `_` as `-` would take such a field for one of the gateway's own.
+        if let Some(name) = request.headers().keys().find(|name| name.as_str().contains('_')) {
+            tracing::warn!(plugin = plugin.name, %name, "a plugin's call was denied: `_` in the name of a header field");
+            return Err(self.unrouted(plugin, OutgoingError::Denied));
+        }
         let view = RequestView {
             method: request.method(),
             host: "",
@@ -163,7 +185,10 @@ impl InternalCalls {
         let is_head = *request.method() == Method::HEAD;
         match self.answer(&mut account, request, namespace, &path).await {
             Ok(answer) => {
-                let (head, body) = answer.into_parts();
+                let (mut head, body) = answer.into_parts();
+                if let Some(route) = &account.route {
+                    route.rewrite.edit_response(&mut head.headers);
+                }
                 account.answer_began(head.status.as_u16(), &head.headers);
                 Ok(Response::from_parts(head, account.closes_with(body)))
             }
@@ -270,7 +295,7 @@ impl InternalCalls {
         refuse_function_calls(&route, path)?;
         account.guards = route.enter(account.started)?;
         let (parts, body) = request.into_parts();
-        let is_empty = body.size_hint().exact() == Some(0);
+        let (body, kept) = kept(body);
         let body = counted(body, account.bytes_in.clone(), route.request_body);
         let answered = self.ask(account, &parts, body, path, &route).await;
         let Err(Refusal::Answer(rejection)) = &answered else { return answered };
@@ -282,12 +307,15 @@ impl InternalCalls {
             rejection.reason,
             Reason::Busy | Reason::Unavailable | Reason::PluginNotStarted | Reason::BackendUnreachable
         );
-        match route.fallback.as_ref().filter(|_| out_of_reach && is_empty) {
+        let Some(fallback) = route.fallback.as_ref().filter(|_| out_of_reach) else { return answered };
+        // Whoever has read of it may have acted upon it.
+        match kept.take_whole() {
             None => answered,
-            Some(fallback) => {
+            Some(body) => {
                 route.metrics.fell_back();
                 account.on_fallback = true;
-                Ok(self.network.call(account, &parts, empty_body(), path, &route, fallback).await?)
+                let body = counted(body, account.bytes_in.clone(), route.request_body);
+                Ok(self.network.call(account, &parts, body, path, &route, fallback).await?)
             }
         }
     }
@@ -321,7 +349,8 @@ impl InternalCalls {
                     ids: scope.ids.as_ref(),
                 };
                 let request = plugin_request(&sent, route, plugin, body)?;
-                let (context, usage) = scope.next(&plugin.calling).into_context(route, account.deadline);
+                let (context, usage) =
+                    scope.next(&plugin.calling).into_context(route, plugin.config.limits.timeout, account.deadline);
                 account.usage = Some(usage);
                 let answered = plugin.component.call(request, context).await;
                 answered.map_err(|error| rejection_of(&error, plugin).into())
@@ -344,9 +373,10 @@ fn find_route(
         query: request.uri().query(),
         headers: request.headers(),
     };
-    match scope.snapshot.route(&view) {
+    let Some(snapshot) = &scope.snapshot else { return Err(Refusal::Error(OutgoingError::NotFound)) };
+    match snapshot.route(&view) {
         Routed::Route(route) if namespace.is_none_or(|named| *route.namespace == *named) => Ok(route.clone()),
-        Routed::NotFound => scope.snapshot.remote.clone().ok_or(Refusal::Error(OutgoingError::NotFound)),
+        Routed::NotFound => snapshot.remote.clone().ok_or(Refusal::Error(OutgoingError::NotFound)),
         Routed::Route(_) => Err(Refusal::Error(OutgoingError::NotFound)),
         Routed::Unavailable(_) => Err(Refusal::Error(OutgoingError::Unavailable)),
         Routed::MethodNotAllowed(allow) => {
@@ -361,7 +391,7 @@ fn find_route(
 fn rejection_of_error(error: OutgoingError) -> Rejection {
     let reason = match error {
         OutgoingError::Denied => {
-            return Rejection::new(Reason::CallForbidden, "the plugin's `requires` does not name this");
+            return Rejection::new(Reason::CallForbidden, "it is not in the plugin's `requires` or `permissions`");
         }
         OutgoingError::NotFound => Reason::RouteNotFound,
         OutgoingError::Unavailable => Reason::Unavailable,
@@ -370,12 +400,6 @@ fn rejection_of_error(error: OutgoingError) -> Rejection {
         OutgoingError::Broken => Reason::BackendBroken,
     };
     reason.into()
-}
-
-/// The answer for whoever shows no token of a worker, or a wrong one.
-pub(crate) fn unknown_worker(shows_token: bool) -> Response<Body> {
-    let reason = if shows_token { Reason::TokenInvalid } else { Reason::TokenMissing };
-    refuse(&Rejection::new(reason, "workers call with the token in $FRAMEX_GATEWAY_TOKEN"), None, false)
 }
 
 /// The same answer that a caller outside would get.

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 /// Lets the request in, with its route and identity in the context, or says why not.
 pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<(), Rejection> {
     let request = session.req_header();
-    let snapshot: Arc<Snapshot> = context.snapshot.clone();
+    let snapshot: Arc<Snapshot> = context.snapshot.clone().ok_or(Reason::Internal)?;
 
     context.ids = Some((RequestId::of(&request.headers), TraceContext::of(&request.headers)));
     note_client(session, context, &snapshot);

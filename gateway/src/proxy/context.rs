@@ -22,7 +22,10 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct RequestContext {
     /// The configuration that decides, from the first phase to the access log.
-    pub(super) snapshot: Arc<Snapshot>,
+    /// Let go of once nothing more is looked up in it, so that a long request keeps only what answers it from going.
+    pub(super) snapshot: Option<Arc<Snapshot>>,
+    /// Its revision.
+    pub(super) revision: u64,
     pub(super) started: Instant,
     pub(super) time: SystemTime,
     /// Set once the head was looked at; a request that is refused before has none.
@@ -63,7 +66,8 @@ pub struct RequestContext {
 impl RequestContext {
     pub(super) fn new(snapshot: Arc<Snapshot>, running: RunningRequest) -> Self {
         Self {
-            snapshot,
+            revision: snapshot.revision,
+            snapshot: Some(snapshot),
             started: Instant::now(),
             time: SystemTime::now(),
             ids: None,
@@ -118,9 +122,22 @@ impl RequestContext {
 
     /// Issues what the backend shows when it calls others, if it is a plugin that may.
     pub(super) fn issue_ticket(&mut self, tickets: &CallTickets) {
-        self.ticket = self.cluster().and_then(|cluster| cluster.calling()).map(|calling| {
-            tickets.issue(CallScope::from_outside(&self.snapshot, self.ids.as_ref(), &self.identity, calling), None)
+        let calling = self.cluster().and_then(|cluster| cluster.calling()).zip(self.snapshot.as_ref());
+        self.ticket = calling.map(|(calling, snapshot)| {
+            tickets.issue(CallScope::from_outside(snapshot, self.ids.as_ref(), &self.identity, calling), None)
         });
+    }
+
+    /// Lets the configuration go, if no worker that may call others can come to answer.
+    pub(super) fn release_snapshot(&mut self) {
+        let Some(route) = &self.route else { return };
+        let target = match &route.target {
+            Target::Cluster(cluster) => Some(cluster),
+            Target::Plugin(_) => None,
+        };
+        if target.into_iter().chain(&route.fallback).all(|cluster| cluster.calling().is_none()) {
+            self.snapshot = None;
+        }
     }
 
     /// How long the backend may be silent.

@@ -63,8 +63,10 @@ pub(super) async fn answer(
         ids: context.ids.as_ref(),
     };
     let request = plugin_request(&asked, route, plugin, body).map_err(PumpError::Rejected)?;
-    let scope = CallScope::from_outside(&context.snapshot, context.ids.as_ref(), &context.identity, &plugin.calling);
-    let (call_context, usage) = scope.into_context(route, None);
+    let snapshot = context.snapshot.as_ref().ok_or_else(|| PumpError::Rejected(Reason::Internal.into()))?;
+    let scope = CallScope::from_outside(snapshot, context.ids.as_ref(), &context.identity, &plugin.calling);
+    context.release_snapshot();
+    let (call_context, usage) = scope.into_context(route, plugin.config.limits.timeout, None);
     context.usage = Some(usage);
     let call = AssertUnwindSafe(plugin.component.call(request, call_context)).catch_unwind();
     let mut call = pin!(call);

@@ -48,7 +48,7 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
         streamed: context.streamed,
         cpu: context.usage.as_ref().map(|usage| usage.cpu()),
         user_agent: request.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()),
-        revision: context.snapshot.revision,
+        revision: context.revision,
     };
     route.map_or(&shared.unrouted, |route| &route.metrics).record(&record);
     if let Some(reason) = reason {

@@ -89,19 +89,22 @@ impl Compiler {
         for (name, mut document) in namespaces {
             let grant = config.grants.of(&name);
             let last_good = previous.and_then(|previous| previous.namespaces.get(&name));
-            let known = Known { serving: last_good, candidate: trials.0.get(&name) };
+            let known = trials.known(&name, last_good, &grant);
             let part = match self.compile_namespace(&mut document, &config, known) {
                 Outcome::Part(part) => Some(part),
                 Outcome::Trial(candidate) => {
-                    going_on.0.insert(name.clone(), candidate);
+                    going_on.candidates.insert(name.clone(), candidate);
                     // Nothing is known yet that would mend it.
                     if previous.is_some_and(|previous| previous.broken.contains(&name)) {
                         broken.insert(name.clone());
                     }
                     None
                 }
-                Outcome::Broken => {
+                Outcome::Broken(failures) => {
                     broken.insert(name.clone());
+                    if !failures.is_empty() {
+                        going_on.failures.insert(name.clone(), failures);
+                    }
                     None
                 }
             };
@@ -150,7 +153,7 @@ impl Compiler {
         for (name, mut document) in namespaces {
             let serving = previous.and_then(|previous| previous.namespaces.get(&name));
             if let Some(namespace) = &document.content {
-                let known = Known { serving, candidate: trials.0.get(&name) };
+                let known = Known { serving, candidate: trials.candidates.get(&name), failures: &[] };
                 NamespacePart::check(namespace, known, &workshop, &mut document.problems);
             }
             problems.extend(document.into_problems());
@@ -170,7 +173,7 @@ impl Compiler {
     }
 
     fn compile_namespace(&self, document: &mut Document<Namespace>, gateway: &Gateway, known: Known<'_>) -> Outcome {
-        let Some(namespace) = &document.content else { return Outcome::Broken };
+        let Some(namespace) = &document.content else { return Outcome::Broken(Vec::new()) };
         let workshop = self.workshop(gateway.components.largest_memory, Some(&gateway.grants));
         let grant = gateway.grants.of(&namespace.name);
         NamespacePart::compile(namespace, &grant, known, &workshop, &mut document.problems)

@@ -2,7 +2,7 @@
 //! and configured.
 
 use crate::backends::{PluginCode, PluginStage, PluginVersion, PluginVersions};
-use crate::config::{self, Namespace, PluginLimits, PluginReuse, ProblemList, Requirement, ValuePath};
+use crate::config::{self, GivenLimits, Namespace, PluginLimits, PluginReuse, ProblemList, Requirement, ValuePath};
 use framex_plugin_package::{Listen, Manifest, Package, PublisherKeys, Runtime};
 
 /// How a plugin is told its configuration: as JSON in this variable of its environment.
@@ -149,6 +149,12 @@ fn take(
             plugins.components.push((effective, PluginCode { wasm, origin, environment, version, stage }));
         }
         Runtime::Worker(worker) => {
+            let only_these =
+                GivenLimits { memory: plugin.given.memory, timeout: plugin.given.timeout, ..Default::default() };
+            if plugin.given != only_these {
+                let message = "the package is a worker, which can be given `memory` and `timeout` (its longest silence); its route has `limits` of its own";
+                return Err(wrong("limits", message));
+            }
             let mut environment = environment;
             environment.push((DIGEST.to_owned(), package.digest()));
             let worker = config::Worker {
@@ -160,9 +166,9 @@ fn take(
                 ready_timeout: worker.ready.timeout,
                 replicas: worker.replicas as usize,
                 stop_grace: config::Worker::STOP_GRACE,
-                memory: manifest.limits.memory,
+                memory: plugin.given.memory.or(manifest.limits.memory),
                 cpu_millis: None,
-                silence: manifest.limits.timeout.unwrap_or(config::Worker::SILENCE),
+                silence: plugin.given.timeout.or(manifest.limits.timeout).unwrap_or(config::Worker::SILENCE),
                 requires: requires(manifest),
             };
             stage.describe(Some(&manifest.version.to_string()), &package.digest()[..12]);

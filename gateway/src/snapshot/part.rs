@@ -2,7 +2,7 @@
 
 use super::packages;
 use super::route::{Route, Split, Target, Traffic};
-use super::trials::{Candidate, Known};
+use super::trials::{Candidate, FailedTrial, Known};
 use crate::access::{AccessRule, ClaimRule};
 use crate::backends::{
     Cluster, LocalPlugin, NameLookup, PeerBuilder, PluginCode, PluginVersion, PluginVersions, Requirements,
@@ -75,8 +75,8 @@ pub(super) enum Outcome {
     Part(Arc<NamespacePart>),
     /// It can be when its new workers are ready.
     Trial(Candidate),
-    /// Problems were reported.
-    Broken,
+    /// Problems were reported; these workers were among them.
+    Broken(Vec<FailedTrial>),
 }
 
 impl NamespacePart {
@@ -89,23 +89,24 @@ impl NamespacePart {
         problems: &mut ProblemList,
     ) -> Outcome {
         let Some(Checked { matches, builders, plugins }) = Self::check(config, known, workshop, problems) else {
-            return Outcome::Broken;
+            return Outcome::Broken(known.failures.to_vec());
         };
-        let clusters = compile_clusters(config, builders, known, workshop, problems);
+        let mut failures = Vec::new();
+        let clusters = compile_clusters(config, builders, known, workshop, &mut failures, problems);
         // At the start nothing is held up: routes say so until their workers are ready. The same goes for a namespace whose grant
         // is another one, because what it had may not be served any more.
         if let Some(serving) = known.serving.filter(|serving| serving.grant == *grant) {
-            let waiting = try_workers(&clusters, serving, problems);
+            let waiting = try_workers(&clusters, serving, &mut failures, problems);
             if problems.is_empty() && !waiting.is_empty() {
                 return Outcome::Trial(Candidate { clusters, plugins, waiting });
             }
         }
         if !problems.is_empty() {
             // What was made goes again, before anybody has seen it.
-            return Outcome::Broken;
+            return Outcome::Broken(failures);
         }
         Self::assemble(config, grant, known.serving, workshop, matches, clusters, plugins)
-            .map_or(Outcome::Broken, Outcome::Part)
+            .map_or(Outcome::Broken(Vec::new()), Outcome::Part)
     }
 
     fn assemble(
@@ -365,6 +366,7 @@ fn compile_clusters(
     builders: Vec<Prepared<'_>>,
     known: Known<'_>,
     workshop: &Workshop<'_>,
+    failures: &mut Vec<FailedTrial>,
     problems: &mut ProblemList,
 ) -> BTreeMap<String, Arc<Cluster>> {
     let mut clusters = BTreeMap::new();
@@ -372,7 +374,13 @@ fn compile_clusters(
     for prepared in builders {
         match known.cluster(&prepared.backend, &prepared.builder) {
             Some(cluster) => drop(clusters.insert(prepared.backend.name.clone(), cluster.clone())),
-            None => new.push(prepared),
+            None => match known.failure(&prepared.backend) {
+                Some(failed) => {
+                    report_failure(&prepared.backend.name, &failed.reason, problems);
+                    failures.push(failed.clone());
+                }
+                None => new.push(prepared),
+            },
         }
     }
     let names = NameLookup::run(new.iter().flat_map(|prepared| &prepared.backend.endpoints));
@@ -411,6 +419,7 @@ fn start_worker(
 fn try_workers(
     clusters: &BTreeMap<String, Arc<Cluster>>,
     serving: &NamespacePart,
+    failures: &mut Vec<FailedTrial>,
     problems: &mut ProblemList,
 ) -> Vec<String> {
     let mut waiting = Vec::new();
@@ -421,12 +430,18 @@ fn try_workers(
             Trial::Ready => cluster.take_ready_workers(),
             Trial::Undecided => waiting.push(name.clone()),
             Trial::Failed(reason) => {
-                let path = ValuePath::default().key("plugins").key(name.clone()).key("worker");
-                problems.report(path, format!("the new worker is not used: {reason}"));
+                report_failure(name, &reason, problems);
+                failures.push(FailedTrial::new(cluster, reason));
             }
         }
     }
     waiting
+}
+
+fn report_failure(name: &str, reason: &str, problems: &mut ProblemList) {
+    let path = ValuePath::default().key("plugins").key(name).key("worker");
+    let again = "it is tried again when its configuration changes, or by SIGHUP or the admin API";
+    problems.report(path, format!("the new worker is not used: {reason}; {again}"));
 }
 
 /// What a plugin may call. `None` when problems were reported.

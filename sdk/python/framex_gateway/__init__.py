@@ -48,8 +48,11 @@ def is_connected() -> bool:
     return "FRAMEX_GATEWAY_TOKEN" in os.environ
 
 
-def client(timeout: float = 60.0) -> httpx.AsyncClient:
+def client(timeout: float = 60.0, *, for_itself: bool = False) -> httpx.AsyncClient:
     """A client whose every request goes to the gateway, over its Unix socket. `timeout` is the longest silence, in seconds.
+
+    With `for_itself` the worker acts for itself, also while it answers a request: for what goes on after the answer, such as
+    background tasks, because a call for a request ends with it.
 
     Raises `RuntimeError` when this process is not a worker with `requires`.
     """
@@ -59,7 +62,7 @@ def client(timeout: float = 60.0) -> httpx.AsyncClient:
         base_url="http://gateway",
         transport=httpx.AsyncHTTPTransport(uds=os.environ["FRAMEX_GATEWAY_SOCKET"]),
         headers={"Authorization": f"Bearer {os.environ['FRAMEX_GATEWAY_TOKEN']}"},
-        event_hooks={"request": [_hand_on]},
+        event_hooks={} if for_itself else {"request": [_hand_on]},
         timeout=timeout,
     )
 

@@ -123,6 +123,26 @@ async fn a_version_drains_until_its_last_call_is_over() {
 }
 
 #[tokio::test]
+async fn a_long_request_keeps_no_version_that_does_not_answer_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    for version in ["1.0.0", "2.0.0"] {
+        package(folder, version);
+    }
+    let conf = |version: &str| yaml(folder, &[("echo", version), ("long", "1.0.0")]);
+    let gateway = Gateway::start(Conf::new().namespace("demo", &conf("1.0.0"))).await;
+    let mut stream = gateway.get("/api/v1/demo/long/stream?n=100&delay=50").open().await;
+    stream.piece().await.expect("it streams");
+    reload(&gateway, &conf("2.0.0")).await;
+    eventually("the old version is gone while the stream of another plugin runs", async || {
+        let stages = stages(&gateway).await;
+        (!stages.iter().any(|stage| stage.ends_with("draining"))).then_some(())
+    })
+    .await;
+    assert!(stream.piece().await.is_some());
+}
+
+#[tokio::test]
 async fn a_worker_is_tried_serves_and_is_unloaded() {
     let folder = tempfile::tempdir().expect("a folder");
     let go = folder.path().join("go");

@@ -28,7 +28,7 @@ plugins: {{ called: {{ component: \"{rogue}\", requires: [{{ path: /api/v1/one/*
 backends: {{ service: {{ http: {{ endpoints: [\"{service}\"] }} }} }}
 routes:
   - {{ name: rogue, match: {{ path: /api/v1/two/rogue/** }}, to: called, rewrite: {{ strip_prefix: /api/v1/two/rogue }} }}
-  - {{ name: service, match: {{ path: /api/v1/two/service/** }}, to: service, rewrite: {{ strip_prefix: /api/v1/two/service }} }}",
+  - {{ name: service, match: {{ path: /api/v1/two/service/** }}, to: service, rewrite: {{ strip_prefix: /api/v1/two/service, response_headers: {{ remove: [x-secret], set: {{ x-added: \"1\" }} }} }} }}",
         rogue = rogue(),
         service = service.url(),
     );
@@ -104,7 +104,9 @@ async fn a_worker_calls_others_for_the_caller_it_serves() {
 async fn a_worker_calls_only_what_it_requires_and_only_as_itself() {
     let service = service().await;
     let gateway = start("{ path: /api/v1/two/service/**, methods: [GET] }", &service).await;
-    let ticket_of_other = get(&gateway, "/api/v1/one/other/ticket").await.expect("a ticket");
+    // Of a request that the other worker is answering all the while.
+    let mut held = gateway.get("/api/v1/one/other/hold").bearer(&Token::of("alice", &["one"]).sign()).open().await;
+    let ticket_of_other = String::from_utf8(held.piece().await.expect("a ticket").to_vec()).expect("text");
     assert_eq!(ticket_of_other.len(), 32);
     for (query, expected) in [
         ("path=/api/v1/two/service/", "status 200\n"),
@@ -119,7 +121,11 @@ async fn a_worker_calls_only_what_it_requires_and_only_as_itself() {
         assert!(answer.contains(expected), "{query}: {answer}");
     }
     assert_eq!(service.requests().len(), 1);
+    drop(held);
     gateway.metric_becomes("rejections_total", &[("namespace", "one"), ("code", "call_forbidden")], 4.0).await;
+    for code in ["token_missing", "token_invalid"] {
+        gateway.metric_becomes("rejections_total", &[("namespace", ""), ("code", code)], 1.0).await;
+    }
     // What may call nobody is told nothing, and clients cannot invent a ticket.
     let environment = get(&gateway, "/api/v1/one/silent/environment").await.expect("an answer");
     assert!(environment.contains("GW_SOCKET") && !environment.contains("FRAMEX_GATEWAY"), "{environment}");
@@ -157,4 +163,50 @@ async fn calls_of_workers_do_not_go_round_in_circles() {
     // Another worker is no circle, and learns who called it and for whom.
     let other = call(&gateway, "path=/api/v1/one/other/").await;
     assert!(other.contains("x-framex-plugin: one/caller\n") && other.contains("x-framex-subject: alice\n"), "{other}");
+}
+
+#[tokio::test]
+async fn what_a_worker_calls_ends_with_the_request_it_is_for() {
+    let (told, mut began) = tokio::sync::mpsc::channel(1);
+    let (gone, mut ended) = tokio::sync::mpsc::channel(1);
+    let service = Upstream::serving(move |mut exchange| {
+        let (told, gone) = (told.clone(), gone.clone());
+        async move {
+            if !exchange.head.target().contains("slow") {
+                exchange.reply(200, &[], "").await?;
+                return Ok(exchange);
+            }
+            let _ = told.send(()).await;
+            exchange.until_closed().await;
+            let _ = gone.send(()).await;
+            Ok(exchange)
+        }
+    })
+    .await;
+    let gateway = start(EVERYTHING, &service).await;
+    let token = Token::of("alice", &["one"]).sign();
+    let asked = gateway.get("/api/v1/one/caller/call?path=/api/v1/two/service/slow").bearer(&token);
+    let client = tokio::spawn(async move { asked.await });
+    framex_tests::within("the service is called", began.recv()).await.expect("it is");
+    client.abort();
+    framex_tests::within("the service is left alone", ended.recv()).await.expect("it is");
+    let line = gateway
+        .access_line("the inner call", |line| {
+            line["plugin"] == "one/caller" && line["path"] == "/api/v1/two/service/slow"
+        })
+        .await;
+    assert_eq!((&line["status"], &line["code"]), (&json!(499), &json!("client_closed")));
+}
+
+#[tokio::test]
+async fn what_a_route_hides_is_hidden_from_plugins_too() {
+    let service = Upstream::serving(|mut exchange| async move {
+        exchange.body().await?;
+        exchange.reply(200, &[("x-secret", "internal")], "told").await?;
+        Ok(exchange)
+    })
+    .await;
+    let gateway = start(EVERYTHING, &service).await;
+    let told = call(&gateway, "path=/api/v1/two/service/x&show=x-secret,x-added").await;
+    assert_eq!(told, "status 200\nx-secret: None\nx-added: 1\ntold");
 }

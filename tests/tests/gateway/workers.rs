@@ -244,3 +244,33 @@ async fn a_worker_does_not_outlive_a_gateway_that_is_killed() {
     drop(gateway);
     eventually("it has ended, too", async || (!lives(&process)).then_some(())).await;
 }
+
+#[tokio::test]
+async fn new_workers_that_fail_are_tried_once_and_make_no_storm() {
+    let failing = "environment: { FAIL: \"1\" }, ready: { path: /, timeout: 300ms }";
+    let failing = yaml(failing).replacen("ready: { path: / }, ", "", 1);
+    let in_other = |yaml: &str| yaml.replace("/api/v1/demo", "/api/v1/other");
+    let conf = Conf::new().namespace("demo", &yaml("replicas: 1")).namespace("other", &in_other(&yaml("replicas: 1")));
+    let gateway = Gateway::start(conf).await;
+    let process = gateway.answers().await;
+    gateway.prepare_namespace("demo", &failing);
+    gateway.prepare_namespace("other", &in_other(&failing));
+    let problems = gateway.reload().await["problems"].to_string();
+    assert!(problems.contains("demo.yaml") && problems.contains("other.yaml"), "{problems}");
+    let reloads = async || gateway.metric("reloads_total", &[]).await;
+    let after = reloads().await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(reloads().await, after, "nobody has asked for a reload");
+    assert_eq!(gateway.answers().await, process);
+    // A broken gateway.yaml in the middle of a trial: nothing is taken over, and nothing spins.
+    let asked = gateway.reload();
+    let spoil = async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        gateway.prepare_platform("broken: true");
+    };
+    let (answer, ()) = tokio::join!(asked, spoil);
+    assert_eq!(answer["result"], "rejected", "{answer}");
+    let after = reloads().await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(reloads().await, after, "nobody has asked for a reload");
+}

@@ -15,15 +15,15 @@ pub(super) struct RawLimits {
     memory: Option<ByteSize>,
     /// Most CPU time of one call of a component, 10ms to 1h.
     cpu: Option<Span>,
-    /// Longest time of one call until the end of its answer, 10ms to 24h.
+    /// Longest time of one call of a component until the end of its answer, and longest silence of a worker, 10ms to 24h.
     timeout: Option<Span>,
-    /// Most calls at once. Further calls wait.
+    /// Most calls of a component at once. Further calls wait.
     #[schemars(range(min = 1, max = 65_536))]
     concurrency: Option<u32>,
     /// Most calls that wait. Further calls are refused.
     #[schemars(range(max = 65_536))]
     queue: Option<u32>,
-    /// Largest body of an answer, at least 1 byte.
+    /// Largest body of an answer of a component, at least 1 byte.
     response_body: Option<ByteSize>,
     /// Most elements of each table of a component.
     #[schemars(range(min = 1, max = 200_000))]
@@ -82,11 +82,15 @@ impl RawLimits {
             self;
         let path = ValuePath::default().key("limits");
         if !is_component {
-            // They count what only the host of a component sees; a promise that nothing keeps is worse than none.
+            // They are kept by the host of components alone; a promise that nothing keeps is worse than none.
             let of_components = [
                 ("cpu", cpu.is_some()),
+                ("concurrency", concurrency.is_some()),
+                ("queue", queue.is_some()),
+                ("response_body", response_body.is_some()),
                 ("table_elements", table_elements.is_some()),
                 ("outgoing_calls", outgoing_calls.is_some()),
+                ("log", log.is_some()),
             ];
             for (key, _) in of_components.into_iter().filter(|(_, is_set)| *is_set) {
                 problems.report(path.key(key), "is a limit of components; a worker has none such");

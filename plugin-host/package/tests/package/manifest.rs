@@ -45,7 +45,7 @@ worker:
   ready: { path: /ready, timeout: 2m }
   listen: port
   replicas: 3
-limits: { memory: 8GiB, timeout: 1h, queue: 0, response_body: 1, log: 0 }
+limits: { memory: 8GiB, timeout: 1h }
 permissions: { private_networks: true }
 ",
     );
@@ -53,7 +53,7 @@ permissions: { private_networks: true }
     let Runtime::Worker(worker) = &manifest.runtime else { panic!("a worker") };
     assert_eq!((worker.ready.path.as_str(), worker.ready.timeout), ("/ready", Duration::from_secs(120)));
     assert_eq!((worker.listen, worker.replicas), (Listen::Port, 3));
-    assert_eq!((manifest.limits.memory, manifest.limits.queue), (Some(8 << 30), Some(0)));
+    assert_eq!((manifest.limits.memory, manifest.limits.timeout), (Some(8 << 30), Some(Duration::from_secs(3600))));
     assert!(manifest.permissions.private_networks);
 }
 
