@@ -108,3 +108,26 @@ routes: [{{ match: {{ path: /api/v1/one/** }}, to: caller, public: true, rewrite
     let answer = gateway.get("/api/v1/one/call?authority=demo.framex.internal&path=/api/v1/demo/hello").await;
     assert_eq!(answer.text(), "status 200\nremote /hello 0\n");
 }
+
+#[tokio::test]
+async fn a_plugins_call_with_a_body_falls_back_while_nothing_of_the_body_was_read() {
+    let remote = remote().await;
+    let demo = format!(
+        "access: {{ invoke: {{ plugins: [one/caller] }} }}
+backends:
+  down: {{ http: {{ endpoints: [\"http://{}\"] }} }}
+  remote: {{ http: {{ endpoints: [\"{}\"] }} }}
+routes: [{{ match: {{ path: /api/v1/demo/** }}, to: down, fallback: remote, rewrite: {{ strip_prefix: /api/v1/demo }} }}]",
+        framex_tests::refused_address().await,
+        remote.url()
+    );
+    let caller = format!(
+        "plugins: {{ caller: {{ component: \"{}\", requires: [{{ path: /api/v1/demo/** }}] }} }}
+routes: [{{ match: {{ path: /api/v1/one/** }}, to: caller, public: true, rewrite: {{ strip_prefix: /api/v1/one }} }}]",
+        rogue()
+    );
+    let gateway = Gateway::start(Conf::new().namespace("demo", &demo).namespace("one", &caller)).await;
+    let answer =
+        gateway.get("/api/v1/one/call?authority=demo.framex.internal&path=/api/v1/demo/hello&body=50000").await;
+    assert_eq!(answer.text(), "status 200\nremote /hello 50000\n");
+}
