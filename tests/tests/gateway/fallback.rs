@@ -118,7 +118,7 @@ backends:
   down: {{ http: {{ endpoints: [\"http://{}\"] }} }}
   remote: {{ http: {{ endpoints: [\"{}\"] }} }}
 routes: [{{ match: {{ path: /api/v1/demo/** }}, to: down, fallback: remote, rewrite: {{ strip_prefix: /api/v1/demo }} }}]",
-        framex_tests::refused_address().await,
+        refused_address().await,
         remote.url()
     );
     let caller = format!(
