@@ -172,10 +172,11 @@ impl ProxyHttp for GatewayProxy {
         edge::head_arrived(session);
         // Keep-alive stays as Pingora decided it: it is off where the framing asks for that, and switching it on again would
         // let a smuggled request through. How long a connection may be idle is bounded by `edge`.
-        let snapshot = self.shared.snapshot.load();
-        let limits = &context.snapshot.as_deref().unwrap_or(&snapshot).gateway.connections;
-        session.set_read_timeout(Some(limits.body_timeout));
-        session.set_write_timeout(Some(limits.write_timeout));
+        if let Some(snapshot) = &context.snapshot {
+            let limits = &snapshot.gateway.connections;
+            session.set_read_timeout(Some(limits.body_timeout));
+            session.set_write_timeout(Some(limits.write_timeout));
+        }
         session.set_total_drain_timeout(Some(LONGEST_DRAIN));
         session.set_close_on_response_before_downstream_finish(false);
         // Pingora's chunk parser is more lenient than others (a space after a size, bare LF in an extension), so what comes

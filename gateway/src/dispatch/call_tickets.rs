@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 /// Locks are held for an insertion or a lookup; several keep I/O threads apart.
 const SHARDS: usize = 16;
 
-type Shard = Mutex<HashMap<u128, Known>>;
+type Shard = Mutex<HashMap<u128, Ticketed>>;
 
 /// The requests that workers are answering.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct CallTickets {
 
 /// What a ticket stands for.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct Ticketed {
     pub(super) scope: Arc<CallScope>,
     /// When the request that the worker answers must be over.
     pub(super) deadline: Option<Instant>,
@@ -52,7 +52,7 @@ impl CallTickets {
     pub(crate) fn issue(&self, scope: CallScope, deadline: Option<Instant>) -> CallTicket {
         let number = rand::random::<u128>();
         let cancelled = CancellationToken::new();
-        let known = Known { scope: Arc::new(scope), deadline, cancelled: cancelled.clone() };
+        let known = Ticketed { scope: Arc::new(scope), deadline, cancelled: cancelled.clone() };
         self.shard(number).lock().unwrap_or_else(PoisonError::into_inner).insert(number, known);
         let field = HeaderValue::try_from(format!("{number:032x}"));
         CallTicket {
@@ -64,7 +64,7 @@ impl CallTickets {
     }
 
     /// The request behind a ticket, if it still runs and was given to `plugin`.
-    pub(super) fn find(&self, field: &HeaderValue, plugin: &Arc<CallingPlugin>) -> Option<Known> {
+    pub(super) fn find(&self, field: &HeaderValue, plugin: &Arc<CallingPlugin>) -> Option<Ticketed> {
         let number = u128::from_str_radix(field.to_str().ok()?, 16).ok()?;
         let known = self.shard(number).lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned()?;
         Arc::ptr_eq(&known.scope.plugin, plugin).then_some(known)

@@ -2,7 +2,7 @@
 
 use super::account::{Account, Books, Destination};
 use super::call_scope::CallScope;
-use super::call_tickets::{CallTickets, Known};
+use super::call_tickets::{CallTickets, Ticketed};
 use super::counted_body::{TooLong, counted};
 use super::cut_body::cut_when;
 use super::function_calls::refuse_function_calls;
@@ -80,7 +80,7 @@ impl InternalCalls {
                 (Arc::new(CallScope::of_itself(now, ids, plugin)), None, CancellationToken::new())
             }
             Some(ticket) => match self.tickets.find(&ticket, &plugin) {
-                Some(Known { scope, deadline, cancelled }) => (scope, deadline, cancelled),
+                Some(Ticketed { scope, deadline, cancelled }) => (scope, deadline, cancelled),
                 None => {
                     let detail = "X-FrameX-Call names no request that the plugin is answering now";
                     tracing::warn!(plugin = plugin.identity.name, "a plugin's call was denied: {detail}");
@@ -295,7 +295,14 @@ impl InternalCalls {
         refuse_function_calls(&route, path)?;
         account.guards = route.enter(account.started)?;
         let (parts, body) = request.into_parts();
-        let (body, kept) = kept(body);
+        // Only where somebody else can step in is there a use for taking the body back.
+        let (body, kept) = match &route.fallback {
+            Some(_) => {
+                let (body, kept) = kept(body);
+                (body, Some(kept))
+            }
+            None => (body, None),
+        };
         let body = counted(body, account.bytes_in.clone(), route.request_body);
         let answered = self.ask(account, &parts, body, path, &route).await;
         let Err(Refusal::Answer(rejection)) = &answered else { return answered };
@@ -309,7 +316,7 @@ impl InternalCalls {
         );
         let Some(fallback) = route.fallback.as_ref().filter(|_| out_of_reach) else { return answered };
         // Whoever has read of it may have acted upon it.
-        match kept.take_whole() {
+        match kept.and_then(|kept| kept.take_whole()) {
             None => answered,
             Some(body) => {
                 route.metrics.fell_back();
@@ -391,7 +398,8 @@ fn find_route(
 fn rejection_of_error(error: OutgoingError) -> Rejection {
     let reason = match error {
         OutgoingError::Denied => {
-            return Rejection::new(Reason::CallForbidden, "it is not in the plugin's `requires` or `permissions`");
+            let detail = "it is not in the plugin's `requires` or `permissions`, or a field's name has a `_`; the gateway's log says which";
+            return Rejection::new(Reason::CallForbidden, detail);
         }
         OutgoingError::NotFound => Reason::RouteNotFound,
         OutgoingError::Unavailable => Reason::Unavailable,
