@@ -63,7 +63,10 @@ impl WorkerRuntime {
             Builder::new_multi_thread().worker_threads(2).thread_name("framex-worker").enable_all().build()?;
         let folder = make_own_folder()?;
         let socket = folder.join("gateway.sock");
-        let unix = UnixListener::bind(&socket)?;
+        let unix = UnixListener::bind(&socket).map_err(|error| {
+            let advice = "the path of a socket may have about 100 bytes, and a shorter TMPDIR makes it shorter";
+            std::io::Error::new(error.kind(), format!("cannot listen at {}: {error}; {advice}", socket.display()))
+        })?;
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = [
             ("FRAMEX_GATEWAY_SOCKET".to_owned(), socket.display().to_string()),
@@ -99,8 +102,8 @@ impl WorkerRuntime {
         self.runtime.handle()
     }
 
-    /// Starts the processes of a worker that may call what `requires` finds, without waiting for them: from a private copy of `package` if there is one, so that
-    /// what runs, now and after a crash, is what was verified.
+    /// Starts the processes of a worker that may call what `requires` finds, without waiting for them: from a private copy of
+    /// `package` if there is one, so that what runs, now and after a crash, is what was verified.
     ///
     /// # Errors
     /// When there is no place for their sockets or for the package.

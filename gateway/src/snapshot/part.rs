@@ -383,6 +383,10 @@ fn compile_clusters(
             },
         }
     }
+    if !failures.is_empty() {
+        // Nothing of it will be served, so nothing is started for it.
+        return clusters;
+    }
     let names = NameLookup::run(new.iter().flat_map(|prepared| &prepared.backend.endpoints));
     for Prepared { backend, builder, package, requires, stage } in new {
         let worker = match start_worker(config, &backend, package.as_ref(), requires, stage, workshop) {
