@@ -18,12 +18,18 @@
 //! - Meant for us (`aud`), not expired (`exp`, which must be there) and already valid (`nbf`, if there), each with the
 //!   issuer's leeway. The dates may have fractions (RFC 7519 §2).
 //!
+//! # Static keys
+//!
+//! Callers that cannot get tokens may have a key ([`ApiKeys`]): the whole of `Authorization`, as FrameX sends it, or what follows
+//! `Bearer`. A key stands for a caller with claims and namespaces of its own and is the issuer `keys` to access rules.
+//!
 //! # What a caller learns
 //!
 //! The description in a 401 names the kind of failure and nothing that helps to guess: that the signature or the issuer
 //! is wrong is one answer. The log's note says which issuer, key and algorithm it was, never the token.
 
 mod access_rule;
+mod api_keys;
 mod bearer;
 mod challenge;
 mod explain;
@@ -41,9 +47,10 @@ mod token_time;
 mod token_verifier;
 
 pub use access_rule::{AccessRule, ClaimRule};
+pub use api_keys::ApiKeys;
 pub use bearer::bearer_token;
 pub use explain::explain;
-pub use identify::identify;
+pub use identify::{identify, identify_if_shown};
 pub use issuer::{Audiences, Issuer, IssuerError};
 /// The signature algorithms (RFC 7518 §3.1); [`std::str::FromStr`] reads their names.
 pub use jsonwebtoken::Algorithm;

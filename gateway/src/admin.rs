@@ -6,14 +6,16 @@
 //! |---|---|
 //! | `GET /metrics` | Prometheus text format 0.0.4 |
 //! | `GET /livez` | 200 while the process runs |
-//! | `GET /readyz` | 200 once a configuration is applied and the listeners are up, else 503 with the reason |
+//! | `GET /readyz` | 200 once a configuration is applied, the listeners are up and every backend with `openapi` was asked (for 10 s at most), else 503 with the reason |
 //! | `GET /admin/v1/status` | revision, last reload, problems, namespaces with the health of their backends and plugins |
 //! | `GET /admin/v1/routes` | every route in the order of precedence |
 //! | `POST /admin/v1/reload` | reloads and waits, also for new workers: 200 applied or unchanged, 422 rejected, with every problem |
 
+mod learning;
 mod status;
 
 use crate::backends::PluginVersions;
+use crate::learning::Documents;
 use crate::lifecycle::Lifecycle;
 use crate::reload::{Answer, Reloader, Trigger};
 use crate::snapshot::Snapshot;
@@ -41,6 +43,8 @@ pub struct Admin {
     pub lifecycle: Lifecycle,
     /// Every version of every plugin.
     pub versions: PluginVersions,
+    /// What the backends say that they have.
+    pub documents: Documents,
 }
 
 #[async_trait]
@@ -53,12 +57,23 @@ impl ServeHttp for Admin {
             "/metrics" if is_read => self.metrics(),
             "/livez" if is_read => text(StatusCode::OK, "ok\n"),
             "/readyz" if is_read => match self.lifecycle.readiness() {
-                Ok(()) => text(StatusCode::OK, &format!("ready\n{}", status::failing_workers(&self.snapshot.load()))),
+                Ok(()) => {
+                    let snapshot = self.snapshot.load();
+                    let (workers, learning) =
+                        (status::failing_workers(&snapshot), learning::failing(&snapshot, &self.documents));
+                    text(StatusCode::OK, &format!("ready\n{workers}{learning}"))
+                }
                 Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {reason}\n")),
             },
             "/admin/v1/status" if is_read => json(
                 StatusCode::OK,
-                &status::status(&self.snapshot.load(), &self.reloader.status(), &self.lifecycle, &self.versions),
+                &status::status(
+                    &self.snapshot.load(),
+                    &self.reloader.status(),
+                    &self.lifecycle,
+                    &self.versions,
+                    &self.documents,
+                ),
             ),
             "/admin/v1/routes" if is_read => json(StatusCode::OK, &status::routes(&self.snapshot.load())),
             "/admin/v1/reload" if method == Method::POST => self.reload().await,
@@ -94,6 +109,7 @@ impl Admin {
                 .iter()
                 .map(|version| (version.namespace.as_str(), version.plugin.as_str(), version.stage.label())),
         );
+        self.metrics.set_learning(learning::counts(&snapshot, &self.documents).into_iter());
         self.metrics.set_access_log_dropped(self.access_log.dropped());
         respond(StatusCode::OK, self.metrics.content_type(), self.metrics.expose())
     }

@@ -146,11 +146,13 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         access_log: access_log.clone(),
         lifecycle: lifecycle.clone(),
         versions: worker.versions(),
+        documents: worker.documents(),
     };
     let mut service = Service::new("admin".to_owned(), answers);
     service.threads = Some(1);
     server.add_service(Prebound::new(service, vec![admin]));
 
+    let worker_documents = worker.documents();
     let control = Control {
         worker: std::sync::Mutex::new(Some(worker)),
         reloader,
@@ -158,6 +160,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         config: options.config.clone(),
         access_log,
         lifecycle: lifecycle.clone(),
+        documents: worker_documents,
         tasks,
         certificates,
         worker_runtime: workers,

@@ -9,12 +9,15 @@
 //! | read | bytes → raw types, private to this module | `load`, `node`, `environment` |
 //! | validate | raw types → the plain types exported here | the section files |
 
+mod api_key;
 mod backend;
+mod documentation;
 mod environment;
 mod gateway;
 mod grant;
 mod invoke;
 mod issuer;
+mod learning;
 mod limits;
 mod listener;
 mod load;
@@ -31,12 +34,15 @@ mod secret;
 mod units;
 mod worker;
 
+pub use api_key::ApiKey;
 pub use backend::{Backend, BackendTls, Endpoint, Health, HostHeader, NetworkKind, Protocol, Timeouts};
+pub use documentation::Documentation;
 pub use gateway::{AccessLog, Components, Gateway, Remote};
 pub(crate) use grant::lies_in;
 pub use grant::{Grant, Grants};
 pub use invoke::Invoke;
 pub use issuer::{Issuer, Keys};
+pub use learning::Learning;
 pub use limits::TrafficLimits;
 pub use listener::{ConnectionLimits, Listener, ListenerTls};
 pub use load::{Document, Sources, load};

@@ -33,4 +33,4 @@ pub(crate) use function_calls::refuse_function_calls;
 pub use internal_calls::InternalCalls;
 pub(crate) use plugin_failure::{cut_of, rejection_of};
 pub(crate) use plugin_request::{PluginRequest, plugin_request};
-pub(crate) use problem::{problem, problem_fields};
+pub(crate) use problem::{framex_problem, framex_time, problem, problem_fields};

@@ -1,5 +1,6 @@
 //! Who calls.
 
+use crate::request::Dialect;
 use http::HeaderValue;
 use std::fmt;
 use std::sync::Arc;
@@ -89,6 +90,8 @@ pub struct Caller {
     pub issuer: Arc<str>,
     /// The namespaces this caller may use.
     pub namespaces: NamespaceGrant,
+    /// In which words the gateway's own answers speak to the caller; `None` for what the route says.
+    pub dialect: Option<Dialect>,
     /// Every claim of the token, for rules that look at more than the namespaces.
     pub claims: serde_json::Value,
 }

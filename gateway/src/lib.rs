@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod dispatch;
 pub mod identity;
+pub mod learning;
 pub mod lifecycle;
 pub mod limits;
 pub mod proxy;

@@ -7,8 +7,11 @@
 mod admit;
 mod context;
 mod edge;
+mod envelope;
 mod failure;
+mod framex_client;
 mod framing;
+mod own_page;
 mod pump;
 mod record;
 mod reply;
@@ -21,10 +24,12 @@ use crate::lifecycle::Lifecycle;
 use crate::rejection::{Reason, Rejection};
 use crate::snapshot::{Snapshot, Target};
 use crate::telemetry::{AccessLog, Metrics, RouteMetrics};
+use admit::Admitted;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use context::RequestContext;
+use envelope::AnswerEnvelope;
 use http::{Method, StatusCode, Version, header};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
@@ -81,8 +86,16 @@ impl GatewayProxy {
     }
 
     async fn decide(&self, session: &mut Session, context: &mut RequestContext) -> Result<Verdict> {
-        if let Err(rejection) = admit::admit(session, context) {
-            return self.refuse(session, context, rejection).await;
+        let admitted = framex_client::repair_target(session).and_then(|()| admit::admit(session, context));
+        match admitted {
+            Ok(Admitted::ToRoute) => {}
+            Ok(Admitted::ToOwnPage(page)) => {
+                return match own_page::answer(session, context, page).await.map_err(Error::into_down)? {
+                    Ok(()) => Ok(Verdict::Answered),
+                    Err(rejection) => self.refuse(session, context, rejection).await,
+                };
+            }
+            Err(rejection) => return self.refuse(session, context, rejection).await,
         }
         let Some(route) = context.route.clone() else {
             return self.refuse(session, context, Reason::Internal.into()).await;
@@ -269,6 +282,7 @@ impl ProxyHttp for GatewayProxy {
         context: &mut RequestContext,
     ) -> Result<()> {
         context.is_last_on_connection = answer.status.is_server_error();
+        context.watch_outcome(answer);
         let is_empty = answer.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
         if is_empty || session.req_header().method == Method::HEAD {
             context.give_up_failed_connection();
@@ -279,10 +293,13 @@ impl ProxyHttp for GatewayProxy {
     fn upstream_response_body_filter(
         &self,
         _session: &mut Session,
-        _body: &mut Option<Bytes>,
+        body: &mut Option<Bytes>,
         end_of_stream: bool,
         context: &mut RequestContext,
     ) -> Result<Option<Duration>> {
+        if let (Some(reader), Some(chunk)) = (&mut context.outcome_reader, body) {
+            reader.push(chunk);
+        }
         if end_of_stream {
             context.give_up_failed_connection();
         }
@@ -308,7 +325,26 @@ impl ProxyHttp for GatewayProxy {
             answer.remove_header(&header::TRANSFER_ENCODING);
             session.set_keepalive(None);
         }
+        if context.route.as_ref().is_some_and(|route| route.envelope) {
+            context.envelope = AnswerEnvelope::begin(answer, &session.req_header().method)?;
+            if context.envelope.is_some() {
+                reply::frame_without_length(answer, session)?;
+            }
+        }
         reply::edit_answer(answer, context)
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        context: &mut RequestContext,
+    ) -> Result<Option<Duration>> {
+        if let Some(envelope) = &mut context.envelope {
+            *body = envelope.push(body.as_ref(), end_of_stream);
+        }
+        Ok(None)
     }
 
     fn fail_to_connect(

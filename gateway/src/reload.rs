@@ -15,6 +15,7 @@ pub use file_watch::watch_files;
 
 use crate::backends::{Cluster, PluginVersions};
 use crate::config::{self, Problem};
+use crate::learning::{Documents, Learner, Source};
 use crate::snapshot::{Compiled, Compiler, NamespacePart, Snapshot, Target, Trials};
 use crate::telemetry::{Metrics, ReloadOutcome};
 use arc_swap::ArcSwap;
@@ -38,6 +39,8 @@ pub enum Trigger {
     Admin,
     /// It was decided whether a new worker can be used.
     Trial,
+    /// A backend says that it has other endpoints.
+    Learnt,
 }
 
 /// How a reload ended.
@@ -178,6 +181,7 @@ pub struct Worker {
     queue: mpsc::Receiver<Request>,
     status: watch::Sender<ReloadStatus>,
     trials: Trials,
+    learner: Learner,
     /// Whether what was decided could not be taken over: the next reload that somebody asks for tries again.
     is_stalled: bool,
 }
@@ -208,6 +212,7 @@ impl Worker {
         let (status, seen) = watch::channel(status);
         let worker = Self {
             file: file.to_owned(),
+            learner: Learner::new(compiler.documents().clone(), tasks.clone()),
             compiler: Arc::new(compiler),
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             metrics,
@@ -226,6 +231,12 @@ impl Worker {
         self.compiler.versions().clone()
     }
 
+    /// What the backends say that they have.
+    #[must_use]
+    pub fn documents(&self) -> Documents {
+        self.learner.documents().clone()
+    }
+
     /// The snapshot that reloads replace.
     #[must_use]
     pub fn snapshot(&self) -> Arc<ArcSwap<Snapshot>> {
@@ -234,6 +245,7 @@ impl Worker {
 
     /// Works until every [`Reloader`] is gone. Runs the background work of the first snapshot, too.
     pub async fn run(mut self) {
+        let mut learnt = self.learner.documents().changes();
         self.start_background_work(None, &self.snapshot.load_full());
         loop {
             let (trigger, answer) = tokio::select! {
@@ -242,6 +254,8 @@ impl Worker {
                     None => return,
                 },
                 () = self.trials.decided(), if !self.is_stalled => (Trigger::Trial, None),
+                // The sender is in the learner.
+                _ = learnt.changed() => (Trigger::Learnt, None),
             };
             let mut waiting: Vec<oneshot::Sender<Answer>> = answer.into_iter().collect();
             // Whoever asked before the files were read gets this answer.
@@ -254,6 +268,7 @@ impl Worker {
                 // Who asks by hand wants to know how it is now.
                 self.trials.forget_failures();
             }
+            drop(learnt.borrow_and_update());
             let answer = self.reload(trigger).await;
             self.is_stalled = trigger == Trigger::Trial && matches!(answer, Answer::Rejected { .. });
             for caller in waiting {
@@ -300,13 +315,14 @@ impl Worker {
     }
 
     /// Every cluster that is new gets its task; those of clusters that left end by themselves.
-    fn start_background_work(&self, before: Option<&Snapshot>, now: &Snapshot) {
+    fn start_background_work(&mut self, before: Option<&Snapshot>, now: &Snapshot) {
         let known: Vec<&Arc<Cluster>> = before.map(clusters).unwrap_or_default();
         for cluster in clusters(now) {
             if !known.iter().any(|known| Arc::ptr_eq(known, cluster)) {
                 self.tasks.spawn(Cluster::maintain(Arc::downgrade(cluster)));
             }
         }
+        self.learner.follow(sources(now));
     }
 
     fn tell(&self, trigger: Trigger, answer: &Answer) {
@@ -331,7 +347,7 @@ impl Worker {
                 tracing::info!(?trigger, revision, %changes, "configuration applied")
             }
             // Whoever saves a file without a change need not read about it; whoever asks wants an answer.
-            Answer::Unchanged { revision, .. } if trigger == Trigger::Watch => {
+            Answer::Unchanged { revision, .. } if matches!(trigger, Trigger::Watch | Trigger::Learnt) => {
                 tracing::debug!(?trigger, revision, "configuration unchanged");
             }
             Answer::Unchanged { revision, .. } => tracing::info!(?trigger, revision, "configuration unchanged"),
@@ -349,18 +365,31 @@ impl Worker {
         for plugin in answer.trials() {
             tracing::info!(plugin, "the new worker is being tried; its namespace stays as it is until it is ready");
         }
-        self.status.send_replace(ReloadStatus {
-            last: Some(answer.clone()),
-            problems: problems.to_vec(),
-            trials,
-            needs_restart,
-        });
+        // Nobody asked for what was learnt.
+        let last = if trigger == Trigger::Learnt { self.status.borrow().last.clone() } else { Some(answer.clone()) };
+        self.status.send_replace(ReloadStatus { last, problems: problems.to_vec(), trials, needs_restart });
     }
 }
 
 /// Says which versions of plugins answer from now on.
 fn tell_versions(compiler: &Compiler, now: &Snapshot) {
     compiler.versions().serve(now.namespaces.values().flat_map(|part| part.versions()));
+}
+
+/// Whom to ask what they have.
+fn sources(snapshot: &Snapshot) -> Vec<Source> {
+    let of_part = |part: &Arc<NamespacePart>| {
+        let source = |(backend, learning): (&String, &config::Learning)| {
+            Some(Source {
+                key: (part.config.name.clone(), backend.clone()),
+                cluster: part.clusters.get(backend)?.clone(),
+                path: learning.path.clone(),
+                interval: learning.interval,
+            })
+        };
+        part.config.learning.iter().filter_map(source).collect::<Vec<_>>()
+    };
+    snapshot.namespaces.values().flat_map(of_part).collect()
 }
 
 fn clusters(snapshot: &Snapshot) -> Vec<&Arc<Cluster>> {

@@ -21,8 +21,10 @@ pub struct RequestView<'a> {
 }
 
 mod client_address;
+mod dialect;
 pub mod field;
 mod normal_form;
 
 pub use client_address::{ClientAddress, client_address};
+pub use dialect::Dialect;
 pub use normal_form::{HostError, TargetError, normal_host, normal_path};

@@ -8,11 +8,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Bottom to top.
-const LAYERS: [&[&str]; 11] = [
-    &["request", "identity", "rejection"],
+const LAYERS: [&[&str]; 13] = [
+    &["request"],
+    &["identity", "rejection"],
     &["config", "lifecycle"],
     &["telemetry", "limits", "rewrite", "router", "access"],
     &["backends"],
+    &["learning"],
     &["snapshot"],
     &["dispatch"],
     &["proxy", "reload", "worker_door"],

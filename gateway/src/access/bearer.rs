@@ -28,6 +28,13 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, TokenError> {
     }
 }
 
+/// The whole of the one `Authorization` field, for keys that are sent without a scheme.
+pub(super) fn whole_authorization(headers: &HeaderMap) -> Option<&str> {
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    let field = fields.next().filter(|_| fields.next().is_none())?;
+    field.to_str().ok()
+}
+
 /// `b64token` of RFC 6750 §2.1.
 fn is_token(text: &str) -> bool {
     let body = text.trim_end_matches('=');

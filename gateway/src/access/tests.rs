@@ -95,7 +95,14 @@ fn rule() -> AccessRule {
 
 fn caller(claims: Value) -> Arc<Caller> {
     let namespaces = namespace_claim::read_grant(&claims, "/namespaces").unwrap();
-    Arc::new(Caller { subject: "ada".to_owned(), subject_field: None, issuer: "main".into(), namespaces, claims })
+    Arc::new(Caller {
+        subject: "ada".to_owned(),
+        subject_field: None,
+        issuer: "main".into(),
+        namespaces,
+        dialect: None,
+        claims,
+    })
 }
 
 fn request(namespaces: NamespaceGrant) -> TokenRequest {

@@ -1,5 +1,6 @@
 //! Remembering which tokens are good.
 
+use super::api_keys::ApiKeys;
 use super::token_error::TokenError;
 use super::token_verifier::{TokenVerifier, Verified};
 use crate::identity::Caller;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct TokenCache {
     verifier: TokenVerifier,
+    keys: ApiKeys,
     callers: Cache<Box<str>, Verified>,
 }
 
@@ -27,7 +29,20 @@ impl TokenCache {
     /// A cache that remembers about `capacity` tokens, each with its claims; the least used go first.
     #[must_use]
     pub fn new(verifier: TokenVerifier, capacity: usize) -> Self {
-        Self { verifier, callers: Cache::new(capacity) }
+        Self { verifier, keys: ApiKeys::default(), callers: Cache::new(capacity) }
+    }
+
+    /// Accepts these keys, too.
+    #[must_use]
+    pub fn with_keys(mut self, keys: ApiKeys) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    /// The static keys that are accepted.
+    #[must_use]
+    pub fn keys(&self) -> &ApiKeys {
+        &self.keys
     }
 
     /// Verifies a token at `now`, in seconds since 1970. For a token that is remembered this allocates nothing.

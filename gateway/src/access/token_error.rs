@@ -16,6 +16,9 @@ pub enum TokenError {
     /// The request has no bearer token.
     #[error("the request has no bearer token")]
     Missing,
+    /// `Authorization` is no token and none of the keys.
+    #[error("the Authorization field is neither a bearer token nor a known key")]
+    UnknownApiKey,
     /// There is more than one `Authorization` field; servers disagree on which counts.
     #[error("the request has more than one Authorization field")]
     Repeated,
@@ -133,6 +136,7 @@ impl TokenError {
     pub fn description(&self) -> &'static str {
         match self {
             Self::Missing => "a bearer token is needed",
+            Self::UnknownApiKey => "the key is not known",
             Self::Repeated => "the Authorization field must occur once",
             Self::NotBearer => "the Authorization field must be Bearer and one token",
             Self::TooLong { .. } => "the token is too long",

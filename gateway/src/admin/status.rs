@@ -1,6 +1,8 @@
 //! What the admin API says about the running configuration.
 
+use super::learning::{self, Learning};
 use crate::backends::PluginVersions;
+use crate::learning::Documents;
 use crate::lifecycle::Lifecycle;
 use crate::reload::ReloadStatus;
 use crate::snapshot::{NamespacePart, Snapshot};
@@ -28,6 +30,8 @@ struct Namespace {
     routes: usize,
     backends: BTreeMap<String, BTreeMap<String, &'static str>>,
     plugins: BTreeMap<String, Plugin>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    learning: BTreeMap<String, Learning>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     workers: BTreeMap<String, Vec<Replica>>,
     /// Every version of a plugin that is in the process, the oldest first.
@@ -85,6 +89,7 @@ pub(super) fn status<'a>(
     reload: &'a ReloadStatus,
     lifecycle: &Lifecycle,
     versions: &PluginVersions,
+    documents: &Documents,
 ) -> Status<'a> {
     let mut namespaces: BTreeMap<&str, Namespace> = snapshot
         .namespaces
@@ -98,7 +103,9 @@ pub(super) fn status<'a>(
             } else {
                 "in_force"
             };
-            (name.as_str(), namespace(part, state))
+            let mut namespace = namespace(part, state);
+            namespace.learning = learning::status(part, snapshot.learnt.get(name), documents);
+            (name.as_str(), namespace)
         })
         .collect();
     for name in &snapshot.broken {
@@ -107,6 +114,7 @@ pub(super) fn status<'a>(
             routes: 0,
             backends: BTreeMap::new(),
             plugins: BTreeMap::new(),
+            learning: BTreeMap::new(),
             workers: BTreeMap::new(),
             versions: Vec::new(),
         });
@@ -137,6 +145,7 @@ fn namespace(part: &NamespacePart, state: &'static str) -> Namespace {
     Namespace {
         state,
         versions: Vec::new(),
+        learning: BTreeMap::new(),
         routes: part.config.routes.len(),
         backends: part
             .clusters

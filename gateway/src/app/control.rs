@@ -2,6 +2,7 @@
 
 use super::certificates::Certificate;
 use crate::backends::WorkerRuntime;
+use crate::learning::Documents;
 use crate::lifecycle::Lifecycle;
 use crate::reload::{self, Reloader, Trigger, Worker};
 use crate::snapshot::Snapshot;
@@ -19,6 +20,11 @@ use tokio_util::task::TaskTracker;
 /// How often certificate files are compared with what is in use.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How long the gateway is not ready because a backend has not said yet what it has.
+const LONGEST_LEARNING: Duration = Duration::from_secs(10);
+/// How often that is looked at.
+const LEARNING_INTERVAL: Duration = Duration::from_millis(20);
+
 /// How long the end waits for versions of workers that were replaced shortly before it.
 const OLD_WORKERS_GRACE: Duration = Duration::from_secs(10);
 /// How often ending workers are looked at.
@@ -33,6 +39,8 @@ pub(super) struct Control {
     pub(super) config: PathBuf,
     pub(super) access_log: Arc<AccessLog>,
     pub(super) lifecycle: Lifecycle,
+    /// What the backends say that they have.
+    pub(super) documents: Documents,
     pub(super) tasks: TaskTracker,
     pub(super) certificates: Vec<Arc<Certificate>>,
     /// What the worker processes run on.
@@ -56,6 +64,7 @@ impl BackgroundService for Control {
         if !self.certificates.is_empty() {
             self.tasks.spawn(renew(self.certificates.clone()));
         }
+        wait_for_documents(&self.snapshot, &self.documents).await;
         self.lifecycle.set_listening();
         tracing::info!(revision = self.snapshot.load().revision, "ready");
 
@@ -79,6 +88,29 @@ impl BackgroundService for Control {
         self.access_log.finish();
         // Pingora would sleep its whole grace period even when nothing is left to wait for.
         std::process::exit(0);
+    }
+}
+
+/// Waits until every backend was asked for its document and what it said is in force. Traffic that a new gateway is given before
+/// would find nothing there.
+async fn wait_for_documents(snapshot: &ArcSwap<Snapshot>, documents: &Documents) {
+    let is_known = || {
+        snapshot.load().namespaces.iter().all(|(name, part)| {
+            part.config.learning.keys().all(|backend| {
+                let is_in_force = || {
+                    let snapshot = snapshot.load();
+                    snapshot
+                        .learnt
+                        .get(name)
+                        .is_some_and(|learnt| learnt.documents().any(|(known, _)| known == backend))
+                };
+                documents.of(name, backend).problem.is_some() || is_in_force()
+            })
+        })
+    };
+    let give_up = tokio::time::Instant::now() + LONGEST_LEARNING;
+    while !is_known() && tokio::time::Instant::now() < give_up {
+        tokio::time::sleep(LEARNING_INTERVAL).await;
     }
 }
 

@@ -97,6 +97,13 @@ fn describe_access(snapshot: &Snapshot, view: &RequestView<'_>, text: &mut Strin
             let _ = writeln!(text, "No route takes the method: 405 `method_not_allowed`, Allow: {allow}.");
             return false;
         }
+        Routed::NotLearnt(namespace) => {
+            let _ = writeln!(
+                text,
+                "No written route matches. What the backends of the namespace `{namespace}` say that they have is known only to a running gateway (`/admin/v1/routes`)."
+            );
+            return false;
+        }
         Routed::Unavailable(namespace) => {
             let _ = writeln!(text, "The file of the namespace `{namespace}` is broken: 503 `unavailable`.");
             return false;

@@ -1,5 +1,6 @@
 //! What answers over the network: HTTP services and FrameX instances.
 
+use super::learning::{Learning, LearningPlatform, RawLearning};
 use super::problem::{ProblemList, ValuePath};
 use super::secret::Secret;
 use super::units::Span;
@@ -38,6 +39,8 @@ pub(super) struct RawHttp {
     timeouts: RawTimeouts,
     /// Active health check. Without it every endpoint counts as healthy.
     health: Option<RawHealth>,
+    /// Where its OpenAPI document is: its endpoints are learnt from there, routed and shown in the gateway's own document.
+    openapi: Option<RawLearning>,
     /// Whether the caller's token goes on to the backend on closed routes. Default: false: a backend that is given the
     /// token could use it elsewhere.
     #[serde(default)]
@@ -62,6 +65,9 @@ pub(super) struct RawFramex {
     timeouts: RawTimeouts,
     /// Active health check, like `{ path: /health }`. Without it every endpoint counts as healthy.
     health: Option<RawHealth>,
+    /// Which of its endpoints are learnt from its OpenAPI document, routed and shown in the gateway's own document. Write `{}`
+    /// for all.
+    openapi: Option<RawLearning>,
 }
 
 /// Which HTTP version the gateway speaks to a backend.
@@ -232,13 +238,41 @@ pub struct Health {
 const UVICORN_IDLE: Duration = Duration::from_secs(4);
 
 impl RawBackend {
+    /// Takes out what is learnt of the backend, if anything; `path` is the backend's.
+    pub(super) fn validate_learning(
+        &mut self,
+        name: &str,
+        path: &ValuePath,
+        platform: LearningPlatform<'_>,
+        problems: &mut ProblemList,
+    ) -> Option<Learning> {
+        let (raw, kind) = self.take_learning();
+        let path = path.key(kind).key("openapi");
+        raw.map(|raw| raw.validate(name, kind == "framex", &path, platform, problems))
+    }
+
+    /// Nothing is learnt where there is no namespace to route it in; `path` is the backend's.
+    pub(super) fn refuse_learning(&mut self, path: &ValuePath, problems: &mut ProblemList) {
+        if let (Some(_), kind) = self.take_learning() {
+            let message = "endpoints are learnt for a namespace; name the backend in a namespace file";
+            problems.report(path.key(kind).key("openapi"), message);
+        }
+    }
+
+    fn take_learning(&mut self) -> (Option<RawLearning>, &'static str) {
+        match self {
+            Self::Http(raw) => (raw.openapi.take(), "http"),
+            Self::Framex(raw) => (raw.openapi.take(), "framex"),
+        }
+    }
+
     pub(super) fn validate(self, name: &str, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Backend {
         let (kind, path, endpoints, host, protocol, tls, timeouts, health) = match self {
-            Self::Http(RawHttp { endpoints, host, protocol, tls, timeouts, health, forward_token }) => {
+            Self::Http(RawHttp { endpoints, host, protocol, tls, timeouts, health, openapi: _, forward_token }) => {
                 let kind = NetworkKind::Http { forward_token };
                 (kind, path.key("http"), endpoints, host, protocol, tls, timeouts, health)
             }
-            Self::Framex(RawFramex { endpoints, key, host, tls, timeouts, health }) => {
+            Self::Framex(RawFramex { endpoints, key, host, tls, timeouts, health, openapi: _ }) => {
                 let path = path.key("framex");
                 if key.as_ref().is_some_and(|key| !is_header_value(key)) {
                     problems.report(path.key("key"), "is no header value; a key is visible ASCII");

@@ -1,13 +1,16 @@
 //! `gateway.yaml`: what belongs to the platform team.
 
+use super::api_key::{ApiKey, RawApiKey, RawDialect, validate_keys};
 use super::backend::{Backend, RawBackend};
+use super::documentation::{Documentation, RawDocumentation};
 use super::grant::{Grants, RawGrant, validate_grants};
 use super::issuer::{Issuer, RawIssuer};
 use super::listener::{ConnectionLimits, Listener, NO_ADDRESS, RawConnectionLimits, RawListener, parse_address};
 use super::node::Needed;
-use super::problem::{ProblemList, ValuePath};
+use super::problem::{ProblemList, Spot, ValuePath};
 use super::rewrite::{RawRewrite, Rewrite};
 use super::units::{ByteSize, Span};
+use crate::request::Dialect;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -35,6 +38,9 @@ pub(super) struct RawGateway {
     /// Who may sign tokens, by a name of your choice.
     #[serde(default)]
     issuers: BTreeMap<String, RawIssuer>,
+    /// Static keys of callers that cannot get tokens, by a name of your choice.
+    #[serde(default)]
+    keys: BTreeMap<String, RawApiKey>,
     /// Where the teams' files are and what each team owns.
     #[serde(default)]
     namespaces: RawNamespaces,
@@ -44,6 +50,12 @@ pub(super) struct RawGateway {
     /// Who answers what plugins call and no route here does: a remote FrameX instance, another gateway, any HTTP service that has
     /// the same paths. Default: nobody.
     remote: Option<RawRemote>,
+    /// In which words the gateway's own answers speak where neither the caller's key nor the route says it: `http` (the true
+    /// status with problem details), `framex`, or `auto`. Default: http.
+    dialect: Option<RawDialect>,
+    /// The gateway's own OpenAPI document.
+    #[serde(default)]
+    documentation: RawDocumentation,
     /// Logs.
     #[serde(default)]
     telemetry: RawTelemetry,
@@ -169,6 +181,8 @@ pub struct Gateway {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Who may sign tokens.
     pub issuers: Vec<Issuer>,
+    /// Static keys of callers.
+    pub keys: Vec<ApiKey>,
     /// Folder with the teams' files.
     pub namespace_directory: PathBuf,
     /// What each namespace owns, where the platform team said so.
@@ -177,6 +191,10 @@ pub struct Gateway {
     pub components: Components,
     /// Who answers what plugins call and no route here does.
     pub remote: Option<Remote>,
+    /// In which words the gateway's own answers speak where nothing else says it.
+    pub dialect: Dialect,
+    /// The gateway's own OpenAPI document.
+    pub documentation: Documentation,
     /// Where the access log goes.
     pub access_log: AccessLog,
     /// Level of the gateway's own log.
@@ -266,9 +284,12 @@ impl RawGateway {
             connections,
             trusted_proxies,
             issuers,
+            keys,
             namespaces: RawNamespaces { directory, grants },
             components,
             remote,
+            dialect,
+            documentation,
             telemetry: RawTelemetry { access_log, level },
             shutdown: RawShutdown { grace, delay },
         } = self;
@@ -291,6 +312,10 @@ impl RawGateway {
         let listeners =
             validate_listeners(listeners.unwrap_or_default(), admin, base, &root.key("listeners"), problems);
         let connections = connections.validate(&root.key("connections"), problems);
+        if !keys.is_empty() && issuers.contains_key("keys") {
+            let message = "access rules call the issuer of static keys `keys`; give this issuer another name";
+            problems.report_at(root.key("issuers").key("keys"), Spot::Key, message);
+        }
         let trusted_proxies = validate_networks(&trusted_proxies, &root.key("trusted_proxies"), problems);
         let issuers: Vec<Issuer> = issuers
             .into_iter()
@@ -305,10 +330,13 @@ impl RawGateway {
             connections,
             trusted_proxies,
             issuers,
+            keys: validate_keys(keys, &root.key("keys"), problems),
             namespace_directory: base.join(directory.unwrap_or_else(|| PathBuf::from("namespaces"))),
             grants,
             components,
             remote: remote.map(|raw| raw.validate(&root.key("remote"), base, problems)),
+            dialect: dialect.map(RawDialect::validate).unwrap_or_default(),
+            documentation: documentation.validate(),
             access_log: match access_log {
                 None | Some(RawAccessLog::Stdout) => AccessLog::Stdout,
                 Some(RawAccessLog::Off) => AccessLog::Off,
@@ -367,9 +395,12 @@ const LARGEST_MEMORY: u64 = 4 << 30;
 
 impl RawRemote {
     fn validate(self, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Remote {
-        let Self { to, rewrite } = self;
+        let Self { mut to, rewrite } = self;
         Remote {
-            backend: to.validate("remote", &path.key("to"), base, problems),
+            backend: {
+                to.refuse_learning(&path.key("to"), problems);
+                to.validate("remote", &path.key("to"), base, problems)
+            },
             rewrite: rewrite.validate(&path.key("rewrite"), "/", problems),
         }
     }

@@ -98,9 +98,10 @@ fn load_namespaces(
     };
     let root = ValuePath::default();
     let (known, problems) = (gateway.content.as_ref(), &gateway.problems);
-    let issuers: Option<Vec<String>> = known
-        .filter(|_| !problems.is_incomplete(&root.key("issuers")))
-        .map(|g| g.issuers.iter().map(|issuer| issuer.name.clone()).collect());
+    let issuers: Option<Vec<String>> = known.filter(|_| !problems.is_incomplete(&root.key("issuers"))).map(|g| {
+        let keys = (!g.keys.is_empty()).then(|| "keys".to_owned());
+        g.issuers.iter().map(|issuer| issuer.name.clone()).chain(keys).collect()
+    });
     let mut grants =
         known.filter(|_| !problems.is_lost(&root.key("namespaces").key("grants"))).map(|g| g.grants.clone());
     let mut refused: BTreeMap<String, String> = BTreeMap::new();

@@ -3,6 +3,7 @@
 use super::backend::{Backend, RawBackend};
 use super::grant::Grants;
 use super::invoke::{Invoke, RawNamespaceAccess};
+use super::learning::{Learning, LearningPlatform};
 use super::limits::{RawTrafficLimits, TrafficLimits};
 use super::name::check_name;
 use super::node::Needed;
@@ -57,6 +58,8 @@ pub struct Namespace {
     pub publishers: Vec<(String, PathBuf)>,
     /// Network backends, in the order of their names, then workers.
     pub backends: Vec<Backend>,
+    /// What is learnt of backends, by their names.
+    pub learning: BTreeMap<String, Learning>,
     /// Routes, in the order of the file.
     pub routes: Vec<Route>,
 }
@@ -113,17 +116,24 @@ impl RawNamespace {
             }
         }
         let around = Surroundings { plugins: &plugin_names, backends: &backend_names, issuers: platform.issuers };
+        let of_learning = LearningPlatform { namespace: name, around: &around, grants: platform.grants };
+        let mut learning = BTreeMap::new();
+        let mut network = Vec::with_capacity(backends.len());
+        for (name, mut raw) in backends {
+            let path = root.key("backends").key(name.clone());
+            if let Some(learnt) = raw.validate_learning(&name, &path, of_learning, problems) {
+                learning.insert(name.clone(), learnt);
+            }
+            network.push(raw.validate(&name, &path, base, problems));
+        }
         Namespace {
             name: name.to_owned(),
             invoke: access.validate(&root.key("access"), platform.issuers, problems),
             limits: limits.validate(&root.key("limits"), problems),
             plugins: components,
             publishers: publishers.into_iter().map(|(name, file)| (name, base.join(file))).collect(),
-            backends: backends
-                .into_iter()
-                .map(|(name, raw)| raw.validate(&name, &root.key("backends").key(name.clone()), base, problems))
-                .chain(workers)
-                .collect(),
+            backends: network.into_iter().chain(workers).collect(),
+            learning,
             routes: validate_routes(routes, name, &around, platform.grants, problems),
         }
     }

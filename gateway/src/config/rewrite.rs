@@ -99,7 +99,7 @@ impl RawRewrite {
     }
 }
 
-fn check_prefix(prefix: &str, path: &ValuePath, problems: &mut ProblemList) -> String {
+pub(super) fn check_prefix(prefix: &str, path: &ValuePath, problems: &mut ProblemList) -> String {
     let plain = prefix.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}*?#%\\\"<>^`|".contains(&byte));
     if !prefix.starts_with('/') || prefix.len() < 2 || !plain || prefix.contains("//") {
         problems.report(

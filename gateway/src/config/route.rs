@@ -1,10 +1,12 @@
 //! Routes: which requests, and who answers them.
 
+use super::api_key::RawDialect;
 use super::invoke::{Invoke, RawInvoke};
 use super::limits::{RawTrafficLimits, TrafficLimits};
 use super::problem::{ProblemList, ValuePath, suggest};
 use super::rewrite::{RawRewrite, Rewrite};
 use super::units::Span;
+use crate::request::Dialect;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -47,6 +49,14 @@ pub(super) struct RawRoute {
     /// What changes on the way to the backend and back.
     #[serde(default)]
     rewrite: RawRewrite,
+    /// In which words the gateway's own answers speak, where the caller's key does not say it: `http` (the true status with
+    /// problem details), `framex` (200 and the status in the body, an error event in a stream) or `auto`. Default: what
+    /// gateway.yaml says.
+    dialect: Option<RawDialect>,
+    /// Whether plain answers are put into FrameX's envelope, so that FrameX plugins can call a service that knows nothing of it.
+    /// Default: false.
+    #[serde(default)]
+    envelope: bool,
 }
 
 /// Which requests a route takes. Every given condition must hold.
@@ -211,6 +221,10 @@ pub struct Route {
     pub limits: TrafficLimits,
     /// What changes on the way.
     pub rewrite: Rewrite,
+    /// In which words the gateway's own answers speak.
+    pub dialect: Option<Dialect>,
+    /// Whether plain answers are put into FrameX's envelope.
+    pub envelope: bool,
 }
 
 /// Which requests a route takes; the patterns are parsed when the routing table is compiled.
@@ -264,7 +278,8 @@ pub(super) struct Surroundings<'a> {
 
 impl RawRoute {
     pub(super) fn validate(self, path: &ValuePath, around: &Surroundings<'_>, problems: &mut ProblemList) -> Route {
-        let Self { name, matches, to, fallback, public, access, timeout, limits, rewrite } = self;
+        let Self { name, matches, to, fallback, public, access, timeout, limits, rewrite, dialect, envelope } = self;
+        let dialect = dialect.map(RawDialect::validate);
         let matches = matches.validate();
         let name = match name {
             Some(name) => check_route_name(name, &path.key("name"), problems),
@@ -283,7 +298,7 @@ impl RawRoute {
         let rewrite = rewrite.validate(&path.key("rewrite"), &matches.path, problems);
         let targets = find_targets(to, &path.key("to"), around, problems);
         let fallback = fallback.and_then(|name| find_fallback(name, &targets, &path.key("fallback"), around, problems));
-        Route { name, matches, targets, fallback, public, invoke, timeout, limits, rewrite }
+        Route { name, matches, targets, fallback, public, invoke, timeout, limits, rewrite, dialect, envelope }
     }
 }
 
@@ -352,7 +367,12 @@ fn find_targets(to: RawTo, path: &ValuePath, around: &Surroundings<'_>, problems
 }
 
 /// An unknown target is reported and kept, so that the route's other problems are found too.
-fn find_target(to: String, path: &ValuePath, around: &Surroundings<'_>, problems: &mut ProblemList) -> Target {
+pub(super) fn find_target(
+    to: String,
+    path: &ValuePath,
+    around: &Surroundings<'_>,
+    problems: &mut ProblemList,
+) -> Target {
     if around.plugins.contains(&to) {
         return Target::Plugin(to);
     }

@@ -118,6 +118,7 @@ impl Drop for Account {
                 Destination::Outside => "outbound",
             },
             status: self.status,
+            outcome: None,
             reason,
             note: self.rejection.as_ref().map(|rejection| &*rejection.note),
             duration: self.started.elapsed(),

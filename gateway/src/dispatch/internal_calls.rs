@@ -385,7 +385,7 @@ fn find_route(
         Routed::Route(route) if namespace.is_none_or(|named| *route.namespace == *named) => Ok(route.clone()),
         Routed::NotFound => snapshot.remote.clone().ok_or(Refusal::Error(OutgoingError::NotFound)),
         Routed::Route(_) => Err(Refusal::Error(OutgoingError::NotFound)),
-        Routed::Unavailable(_) => Err(Refusal::Error(OutgoingError::Unavailable)),
+        Routed::Unavailable(_) | Routed::NotLearnt(_) => Err(Refusal::Error(OutgoingError::Unavailable)),
         Routed::MethodNotAllowed(allow) => {
             let mut rejection = Rejection::new(Reason::MethodNotAllowed, format!("allowed here: {allow}"));
             rejection.headers.allow = Some(allow);

@@ -3,6 +3,7 @@
 use crate::rejection::{Rejection, RejectionHeaders};
 use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
+use std::time::SystemTime;
 
 /// The media type of [`problem`].
 const CONTENT_TYPE: &str = "application/problem+json";
@@ -26,6 +27,29 @@ pub(crate) fn problem_fields(rejection: &Rejection) -> HeaderMap {
         }
     }
     fields
+}
+
+/// The same in FrameX's words: the body and its fields, to be sent with status 200. In a stream of events it is an event.
+pub(crate) fn framex_problem(rejection: &Rejection, in_stream: bool) -> (Vec<u8>, HeaderMap) {
+    let status = rejection.reason.status();
+    let message = if rejection.detail.is_empty() {
+        rejection.reason.title().to_owned()
+    } else {
+        format!("{}: {}", rejection.reason.title(), rejection.detail)
+    };
+    let mut fields = problem_fields(rejection);
+    let (body, content_type) = if in_stream {
+        (framex_wire::error_event(status, message), "text/event-stream; charset=utf-8")
+    } else {
+        (framex_wire::error_body(status, message, &framex_time()), "application/json")
+    };
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    (body, fields)
+}
+
+/// Now, as FrameX writes it; in UTC, because it says no zone.
+pub(crate) fn framex_time() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace('T', " ").replace('Z', "")
 }
 
 #[derive(Serialize)]

@@ -2,6 +2,7 @@
 
 use super::context::{RequestContext, body_too_large};
 use super::framing;
+use super::own_page::{self, OwnPage};
 use crate::access;
 use crate::dispatch::refuse_function_calls;
 use crate::rejection::{Reason, Rejection};
@@ -12,10 +13,19 @@ use http::{Method, header};
 use pingora_proxy::Session;
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+/// Where a request goes that is let in.
+#[derive(Debug)]
+pub(super) enum Admitted {
+    /// To its route.
+    ToRoute,
+    /// To the gateway itself.
+    ToOwnPage(OwnPage),
+}
 
 /// Lets the request in, with its route and identity in the context, or says why not.
-pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<(), Rejection> {
+pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<Admitted, Rejection> {
     let request = session.req_header();
     let snapshot: Arc<Snapshot> = context.snapshot.clone().ok_or(Reason::Internal)?;
 
@@ -49,12 +59,17 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<(
     };
     let route = match snapshot.route(&view) {
         Routed::Route(route) => route.clone(),
-        Routed::NotFound => return Err(Reason::RouteNotFound.into()),
+        Routed::NotFound => {
+            let page = own_page::find(&path, &request.method, &snapshot)?;
+            return page.map(Admitted::ToOwnPage).ok_or_else(|| Reason::RouteNotFound.into());
+        }
         Routed::Unavailable(namespace) => {
             let detail = format!("the configuration of the namespace `{namespace}` is being repaired");
-            return Err(
-                Rejection::new(Reason::Unavailable, detail).with_retry_after(std::time::Duration::from_secs(10))
-            );
+            return Err(Rejection::new(Reason::Unavailable, detail).with_retry_after(Duration::from_secs(10)));
+        }
+        Routed::NotLearnt(namespace) => {
+            let detail = format!("it is not known yet which endpoints the namespace `{namespace}` has");
+            return Err(Rejection::new(Reason::Unavailable, detail).with_retry_after(Duration::from_secs(2)));
         }
         Routed::MethodNotAllowed(allow) => {
             let mut rejection = Rejection::new(Reason::MethodNotAllowed, format!("allowed here: {allow}"));
@@ -76,7 +91,7 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<(
     context.guards = route.enter(context.started)?;
     match (route.request_body, content_length(session)) {
         (Some(limit), Some(length)) if length > limit => Err(body_too_large(limit)),
-        _ => Ok(()),
+        _ => Ok(Admitted::ToRoute),
     }
 }
 

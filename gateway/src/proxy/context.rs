@@ -1,14 +1,17 @@
 //! What is known of one request while it runs.
 
+use super::envelope::AnswerEnvelope;
 use crate::backends::{Cluster, PickedEndpoint};
 use crate::config::Protocol;
 use crate::dispatch::{CallScope, CallTicket, CallTickets};
 use crate::identity::Identity;
 use crate::lifecycle::RunningRequest;
 use crate::rejection::{Reason, Rejection};
+use crate::request::Dialect;
 use crate::snapshot::{AdmissionGuards, Route, Snapshot, Target};
-use crate::telemetry::{CallInFlight, RequestId, TraceContext, UpstreamInUse};
+use crate::telemetry::{BackendKind, CallInFlight, RequestId, TraceContext, UpstreamInUse};
 use framex_plugin_host::CallUsage;
+use framex_wire::OutcomeReader;
 use http::header;
 use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
 use pingora_http::ResponseHeader;
@@ -58,6 +61,14 @@ pub struct RequestContext {
     pub(super) usage: Option<Arc<CallUsage>>,
     pub(super) guards: AdmissionGuards,
     pub(super) in_flight: Option<CallInFlight>,
+    /// In which words the gateway's own answers speak where nothing else says it.
+    pub(super) dialect: Dialect,
+    /// Whether a rejection was written in FrameX's words, where its status is 200.
+    pub(super) refused_as_framex: bool,
+    /// Finds out what a FrameX answer says of its outcome.
+    pub(super) outcome_reader: Option<OutcomeReader>,
+    /// Puts the answer into FrameX's envelope.
+    pub(super) envelope: Option<AnswerEnvelope>,
     /// What a worker that answers shows when it calls others.
     pub(super) ticket: Option<CallTicket>,
     _running: RunningRequest,
@@ -67,6 +78,10 @@ impl RequestContext {
     pub(super) fn new(snapshot: Arc<Snapshot>, running: RunningRequest) -> Self {
         Self {
             revision: snapshot.revision,
+            dialect: snapshot.gateway.dialect,
+            refused_as_framex: false,
+            outcome_reader: None,
+            envelope: None,
             snapshot: Some(snapshot),
             started: Instant::now(),
             time: SystemTime::now(),
@@ -160,6 +175,23 @@ impl RequestContext {
             Some(limit) if self.bytes_in > limit => Err(body_too_large(limit)),
             _ => Ok(()),
         }
+    }
+
+    /// What the answer says itself of its outcome, where that is not its status.
+    pub(super) fn outcome(&self) -> Option<u16> {
+        let refused = self.rejection.as_ref().filter(|_| self.refused_as_framex);
+        refused.map(|rejection| rejection.reason.status()).or_else(|| self.outcome_reader.as_ref()?.outcome())
+    }
+
+    /// Begins to look for the outcome in an answer that may be FrameX's.
+    pub(super) fn watch_outcome(&mut self, answer: &ResponseHeader) {
+        let may_be_framex =
+            self.cluster().is_some_and(|cluster| matches!(cluster.kind(), BackendKind::Framex | BackendKind::Worker));
+        if !may_be_framex || !answer.status.is_success() || answer.headers.contains_key(header::CONTENT_ENCODING) {
+            return;
+        }
+        let text = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        self.outcome_reader = OutcomeReader::for_answer(text("content-type"), text("x-raw-output"));
     }
 
     /// Notes the head of the answer.

@@ -4,6 +4,7 @@
 //! plugin. A client that goes away ends the plugin's work: everything of the call is dropped with this future.
 
 use super::context::RequestContext;
+use super::envelope::AnswerEnvelope;
 use super::expects_continue;
 use super::reply::edit_answer;
 use crate::backends::LocalPlugin;
@@ -241,6 +242,8 @@ struct Download {
     trailers_sent: bool,
     /// Bytes that the head promised and that are still to come.
     promised: Option<u64>,
+    /// Puts the answer into FrameX's envelope.
+    envelope: Option<AnswerEnvelope>,
 }
 
 impl Download {
@@ -259,6 +262,13 @@ impl Download {
         if head.status == StatusCode::NO_CONTENT {
             header.remove_header(&header::CONTENT_LENGTH);
         }
+        let promised = header.headers.get(header::CONTENT_LENGTH).filter(|_| !has_no_body);
+        let promised = promised.and_then(|length| length.to_str().ok()?.parse().ok());
+        let wants_envelope = context.route.as_ref().is_some_and(|route| route.envelope);
+        let envelope =
+            if wants_envelope { AnswerEnvelope::begin(&mut header, &session.req_header().method)? } else { None };
+        // With an envelope there is a body where there was none.
+        let has_no_body = has_no_body && envelope.is_none();
         let has_length = header.headers.contains_key(header::CONTENT_LENGTH);
         if is_http1 && !has_length && !has_no_body {
             if is_http11 {
@@ -270,15 +280,13 @@ impl Download {
         }
         context.answer_began(&header);
         edit_answer(&mut header, context)?;
-        let promised = header.headers.get(header::CONTENT_LENGTH).filter(|_| !has_no_body);
-        let promised = promised.and_then(|length| length.to_str().ok()?.parse().ok());
         session.write_response_header(Box::new(header), has_no_body).await?;
-        Ok(Self { body, has_no_body, is_http1, trailers_sent: false, promised })
+        Ok(Self { body, has_no_body, is_http1, trailers_sent: false, promised, envelope })
     }
 
     /// Whether the client can tell that it has everything, though the plugin has not ended yet.
     fn is_whole(&self) -> bool {
-        self.has_no_body || self.promised == Some(0)
+        self.envelope.is_none() && (self.has_no_body || self.promised == Some(0))
     }
 
     async fn write(&mut self, session: &mut Session, frame: Frame<Bytes>) -> Result<(), PumpError> {
@@ -287,7 +295,13 @@ impl Download {
                 if !self.has_no_body && !chunk.is_empty() {
                     let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
                     self.promised = self.promised.map(|promised| promised.saturating_sub(length));
-                    session.write_response_body(Some(chunk), false).await?;
+                    let chunk = match &mut self.envelope {
+                        Some(envelope) => envelope.push(Some(&chunk), false),
+                        None => Some(chunk),
+                    };
+                    if chunk.is_some() {
+                        session.write_response_body(chunk, false).await?;
+                    }
                 }
                 return Ok(());
             }
@@ -304,7 +318,7 @@ impl Download {
         Ok(())
     }
 
-    async fn end(self, session: &mut Session) -> Result<(), PumpError> {
+    async fn end(mut self, session: &mut Session) -> Result<(), PumpError> {
         // A plugin may return without finishing its body; only the missing bytes tell.
         if let Some(missing) = self.promised.filter(|missing| *missing > 0) {
             let note = format!("{missing} bytes of the promised body are missing");
@@ -313,7 +327,8 @@ impl Download {
         if self.trailers_sent {
             return Ok(());
         }
-        Ok(session.write_response_body(None, true).await?)
+        let rest = self.envelope.as_mut().and_then(|envelope| envelope.push(None, true));
+        Ok(session.write_response_body(rest, true).await?)
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
             _ => "1.1",
         },
         status: status(session, reason),
+        outcome: context.outcome(),
         reason,
         note: context.rejection.as_ref().map(|rejection| &*rejection.note),
         duration: context.answered.unwrap_or_else(|| context.started.elapsed()),

@@ -1,20 +1,27 @@
 //! Writes the gateway's own answers, and the gateway's own fields into the backends' answers.
 
 use super::context::RequestContext;
-use crate::dispatch::{problem, problem_fields};
+use super::framex_client::{awaits_events, speaks_framex};
+use crate::dispatch::{framex_problem, problem, problem_fields};
 use crate::rejection::Rejection;
 use crate::request::field::X_REQUEST_ID;
 use bytes::Bytes;
-use http::{Method, header};
+use http::{Method, Version, header};
 use pingora_error::{Error, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
 /// Writes a rejection. The connection may live on: the client is not punished for a 404.
-pub(super) async fn write(session: &mut Session, context: &RequestContext, rejection: &Rejection) -> Result<()> {
-    let body = problem(rejection, context.request_id());
-    let mut answer = ResponseHeader::build(rejection.reason.status(), Some(8))?;
-    for (name, value) in &problem_fields(rejection) {
+pub(super) async fn write(session: &mut Session, context: &mut RequestContext, rejection: &Rejection) -> Result<()> {
+    context.refused_as_framex = speaks_framex(session, context);
+    let (status, body, fields) = if context.refused_as_framex {
+        let (body, fields) = framex_problem(rejection, awaits_events(session, context));
+        (200, body, fields)
+    } else {
+        (rejection.reason.status(), problem(rejection, context.request_id()), problem_fields(rejection))
+    };
+    let mut answer = ResponseHeader::build(status, Some(8))?;
+    for (name, value) in &fields {
         answer.insert_header(name.clone(), value.clone())?;
     }
     answer.insert_header(header::CONTENT_LENGTH, body.len())?;
@@ -22,6 +29,17 @@ pub(super) async fn write(session: &mut Session, context: &RequestContext, rejec
     let is_head = session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(answer), is_head).await?;
     session.write_response_body((!is_head).then(|| Bytes::from(body)), true).await
+}
+
+/// Frames an answer whose length is not known beforehand (RFC 9112 §6).
+pub(super) fn frame_without_length(answer: &mut ResponseHeader, session: &mut Session) -> Result<()> {
+    match session.req_header().version {
+        Version::HTTP_11 => answer.insert_header(header::TRANSFER_ENCODING, "chunked")?,
+        // The client sees the end of the body by the end of the connection.
+        Version::HTTP_10 => session.set_keepalive(None),
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Puts the gateway's own fields and the route's edits into an answer.

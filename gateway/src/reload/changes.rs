@@ -15,6 +15,9 @@ pub struct Changes {
     pub changed: Vec<String>,
     /// Namespaces that are gone.
     pub removed: Vec<String>,
+    /// Namespaces whose backends say that they have other endpoints than before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub learnt: Vec<String>,
     /// Settings of the platform team that are in force now.
     pub platform: Vec<&'static str>,
     /// Settings that differ in the file from what the process was started with; they wait for a restart.
@@ -35,6 +38,12 @@ impl Changes {
         }
         changes.removed =
             before.namespaces.keys().filter(|name| !now.namespaces.contains_key(*name)).cloned().collect();
+        for (name, learnt) in &now.learnt {
+            let old = before.learnt.get(name);
+            if !changes.added.contains(name) && !old.is_some_and(|old| old.has_same_documents(learnt)) {
+                changes.learnt.push(name.clone());
+            }
+        }
         let (old, new) = (&before.gateway, &now.gateway);
         let mut note = |differs: bool, what: &'static str| {
             if differs {
@@ -45,6 +54,8 @@ impl Changes {
         note(old.grants != new.grants, "grants");
         note(old.namespace_directory != new.namespace_directory, "namespaces.directory");
         note(old.remote != new.remote, "remote");
+        note(old.dialect != new.dialect, "dialect");
+        note(old.documentation != new.documentation, "documentation");
         note(old.trusted_proxies != new.trusted_proxies, "trusted_proxies");
         let shutdown = |gateway: &crate::config::Gateway| (gateway.shutdown_grace, gateway.shutdown_delay);
         note(shutdown(old) != shutdown(new), "shutdown");
@@ -62,6 +73,7 @@ impl Changes {
         join(&mut self.added, later.added);
         join(&mut self.changed, later.changed);
         join(&mut self.removed, later.removed);
+        join(&mut self.learnt, later.learnt);
         self.platform.extend(later.platform);
         self.needs_restart = later.needs_restart;
         self
@@ -70,8 +82,8 @@ impl Changes {
     /// Whether nothing is served differently; something may wait for a restart all the same.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { added, changed, removed, platform, needs_restart: _ } = self;
-        added.is_empty() && changed.is_empty() && removed.is_empty() && platform.is_empty()
+        let Self { added, changed, removed, learnt, platform, needs_restart: _ } = self;
+        added.is_empty() && changed.is_empty() && removed.is_empty() && learnt.is_empty() && platform.is_empty()
     }
 }
 
@@ -83,8 +95,9 @@ impl fmt::Display for Changes {
             (0, ("added", names(&self.added))),
             (1, ("changed", names(&self.changed))),
             (2, ("removed", names(&self.removed))),
-            (3, ("platform", words(&self.platform))),
-            (4, ("after a restart", words(&self.needs_restart))),
+            (3, ("learnt", names(&self.learnt))),
+            (4, ("platform", words(&self.platform))),
+            (5, ("after a restart", words(&self.needs_restart))),
         ]);
         let mut first = true;
         for (what, list) in parts.values().filter(|(_, list)| !list.is_empty()) {

@@ -1,15 +1,18 @@
 //! From validated files to a snapshot.
 
+use super::learnt::{LearntPart, LearntWorkshop};
 use super::part::{NamespacePart, Outcome, Workshop};
+use super::routing::Routing;
 use super::trials::Known;
 use super::{Snapshot, Trials, remote, startup_files, tokens};
 use crate::backends::{PluginVersions, WorkerRuntime};
 use crate::config::{Document, Gateway, Grants, Namespace, Problem, Sources, ValuePath};
-use crate::router::{RouteMatch, RouteTable};
+use crate::learning::Documents;
+use crate::router::RouteMatch;
 use crate::telemetry::Metrics;
 use framex_plugin_host::component::ComponentHost;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The most a 32-bit component can address: the limit of plugins while nobody knows what gateway.yaml allows.
 const LARGEST_MEMORY: u64 = 4 << 30;
@@ -22,6 +25,7 @@ pub struct Compiler {
     /// Without it no worker is started: its routes answer that nothing is ready.
     workers: Option<Arc<WorkerRuntime>>,
     versions: PluginVersions,
+    documents: Documents,
 }
 
 /// The result of compiling.
@@ -39,13 +43,26 @@ impl Compiler {
     /// A compiler whose components run on `host`.
     #[must_use]
     pub fn new(host: ComponentHost, metrics: Metrics) -> Self {
-        Self { host, metrics, workers: None, versions: PluginVersions::default() }
+        Self { host, metrics, workers: None, versions: PluginVersions::default(), documents: Documents::default() }
     }
 
     /// The versions of all plugins it has compiled, and of those it is compiling.
     #[must_use]
     pub fn versions(&self) -> &PluginVersions {
         &self.versions
+    }
+
+    /// Routes what the backends' documents say.
+    #[must_use]
+    pub fn with_documents(mut self, documents: Documents) -> Self {
+        self.documents = documents;
+        self
+    }
+
+    /// What it knows of the backends' documents.
+    #[must_use]
+    pub fn documents(&self) -> &Documents {
+        &self.documents
     }
 
     /// Starts the processes of worker plugins on `workers`.
@@ -67,11 +84,11 @@ impl Compiler {
         let running = previous.map(|previous| &*previous.gateway);
         startup_files::check(&config, running, &mut gateway.problems);
         let waiting = running.map(|running| config.hold_back(running)).unwrap_or_default();
-        let fingerprint = tokens::fingerprint(&config.issuers);
+        let fingerprint = tokens::fingerprint(&config.issuers, &config.keys);
         let kept = previous.filter(|previous| previous.tokens_fingerprint == fingerprint);
         let tokens = match kept {
             Some(previous) => Some(previous.tokens.clone()),
-            None => tokens::compile(&config.issuers, &mut gateway.problems).map(Arc::new),
+            None => tokens::compile(&config.issuers, &config.keys, &mut gateway.problems).map(Arc::new),
         };
         let remote = remote::compile(
             config.remote.as_ref(),
@@ -113,8 +130,21 @@ impl Compiler {
                 parts.insert(name, part);
             }
         }
+        let of_learning = LearntWorkshop {
+            documents: &self.documents,
+            grants: &config.grants,
+            metrics: &self.metrics,
+            previous: previous
+                .filter(|previous| previous.gateway.grants == config.grants)
+                .map(|previous| &previous.learnt),
+        };
+        let learnt: BTreeMap<String, Arc<LearntPart>> = parts
+            .iter()
+            .filter(|(_, part)| !part.config.learning.is_empty())
+            .map(|(name, part)| (name.clone(), LearntPart::compile(part, &of_learning)))
+            .collect();
         match assemble(&parts) {
-            Ok((table, routes)) => Compiled {
+            Ok(written) => Compiled {
                 snapshot: Some(Snapshot {
                     revision: previous.map_or(0, |previous| previous.revision) + 1,
                     nested_grants: config.grants.nested(),
@@ -124,9 +154,11 @@ impl Compiler {
                     broken,
                     waiting,
                     remote,
-                    table,
-                    routes,
+                    learnt_routing: assemble_learnt(&learnt),
+                    learnt,
+                    written,
                     tokens_fingerprint: fingerprint,
+                    catalog: OnceLock::new(),
                 }),
                 trials: going_on,
                 problems,
@@ -180,15 +212,13 @@ impl Compiler {
     }
 }
 
-type Table = (RouteTable, Vec<Arc<super::Route>>);
-
 /// Puts the routes of all namespaces into one table. Grants keep namespaces apart, so a conflict here means that two
 /// of them were granted one host in different words.
-fn assemble(parts: &BTreeMap<String, Arc<NamespacePart>>) -> Result<Table, String> {
+fn assemble(parts: &BTreeMap<String, Arc<NamespacePart>>) -> Result<Routing, String> {
     let matches: Vec<RouteMatch> = parts.values().flat_map(|part| part.matches.iter().cloned()).collect();
     let routes: Vec<Arc<super::Route>> = parts.values().flat_map(|part| part.routes.iter().cloned()).collect();
-    match RouteTable::build(matches) {
-        Ok(table) => Ok((table, routes)),
+    match Routing::build(matches, routes.clone()) {
+        Ok(written) => Ok(written),
         Err(conflicts) => {
             let describe = |index: usize| format!("`{}` of `{}`", routes[index].name, routes[index].namespace);
             let all: Vec<String> = conflicts
@@ -200,4 +230,11 @@ fn assemble(parts: &BTreeMap<String, Arc<NamespacePart>>) -> Result<Table, Strin
             Err(format!("routes of different namespaces conflict, so their grants overlap: {}", all.join("; ")))
         }
     }
+}
+
+/// The same for what was learnt. Each namespace has left out its own conflicts, and others have no path in common with it.
+fn assemble_learnt(parts: &BTreeMap<String, Arc<LearntPart>>) -> Routing {
+    let all = parts.values().flat_map(|part| part.routes());
+    let (matches, routes) = all.map(|(matches, route)| (matches.clone(), route.clone())).unzip();
+    Routing::build_without_conflicts(matches, routes)
 }

@@ -3,7 +3,10 @@
 
 use crate::backends::{PluginCode, PluginStage, PluginVersion, PluginVersions};
 use crate::config::{self, GivenLimits, Namespace, PluginLimits, PluginReuse, ProblemList, Requirement, ValuePath};
+use framex_openapi::{Bounds, Document};
 use framex_plugin_package::{Listen, Manifest, Package, PublisherKeys, Runtime};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How a plugin is told its configuration: as JSON in this variable of its environment.
 const CONFIGURATION: &str = "FRAMEX_PLUGIN_CONFIG";
@@ -20,6 +23,8 @@ pub(super) struct Plugins {
     pub(super) components: Vec<(config::Plugin, PluginCode)>,
     /// Workers from packages, with the package where they must run from a copy of it.
     pub(super) workers: Vec<(config::Backend, Option<Package>, PluginVersion)>,
+    /// What packages say that they have, by the names of the plugins.
+    pub(super) documents: BTreeMap<String, Arc<Document>>,
 }
 
 /// Reads the plugins of a namespace. Problems are reported and the plugin left out.
@@ -130,6 +135,14 @@ fn take(
 ) -> Result<(), Wrong> {
     let manifest = package.manifest();
     let environment = environment(source, &package)?;
+    if let Some(endpoints) = &manifest.endpoints {
+        let document = Document::from_value(endpoints.clone(), &Bounds::default());
+        let document = document.map_err(|error| wrong("package", format!("its `endpoints`: {error}")))?;
+        for note in document.notes() {
+            tracing::warn!(plugin = plugin.name, %note, "part of its `endpoints` is left out");
+        }
+        plugins.documents.insert(plugin.name.clone(), Arc::new(document));
+    }
     match &manifest.runtime {
         Runtime::Component(component) => {
             let wasm = package.file(&component.file).unwrap_or_default().to_vec();

@@ -1,27 +1,25 @@
 //! One namespace, compiled.
 
 use super::packages;
-use super::route::{Route, Split, Target, Traffic};
+use super::route::{Route, Traffic};
+use super::route_maker::{RouteMaker, carry_traffic};
 use super::trials::{Candidate, FailedTrial, Known};
-use crate::access::{AccessRule, ClaimRule};
 use crate::backends::{
     Cluster, LocalPlugin, NameLookup, PeerBuilder, PluginCode, PluginVersion, PluginVersions, Requirements,
     WorkerPlugin, WorkerRuntime,
 };
 use crate::config::{self, Grant, Grants, Namespace, ProblemList, Test, ValuePath};
-use crate::request::field::field_value;
-use crate::rewrite::RouteRewrite;
 use crate::router::{
     HeaderCondition, HostPattern, MethodSet, PathPattern, QueryCondition, RouteMatch, RouteTable, ValueTest,
 };
 use crate::telemetry::Metrics;
+use framex_openapi::Document;
 use framex_plugin_host::component::ComponentHost;
 use framex_plugin_package::Package;
 use framex_plugin_worker::Trial;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// One namespace, compiled: what it serves until its file says something else.
 #[derive(Debug)]
@@ -34,9 +32,11 @@ pub struct NamespacePart {
     pub clusters: BTreeMap<String, Arc<Cluster>>,
     /// Its plugins by name.
     pub plugins: BTreeMap<String, Arc<LocalPlugin>>,
+    /// What plugins say that they have, by their names.
+    pub documents: BTreeMap<String, Arc<Document>>,
     pub(super) matches: Vec<RouteMatch>,
     pub(super) routes: Vec<Arc<Route>>,
-    traffic: Arc<Traffic>,
+    pub(super) traffic: Arc<Traffic>,
 }
 
 /// What compiling a namespace needs from outside.
@@ -67,6 +67,7 @@ pub(super) struct Checked<'a> {
     matches: Vec<RouteMatch>,
     builders: Vec<Prepared<'a>>,
     plugins: BTreeMap<String, Arc<LocalPlugin>>,
+    documents: BTreeMap<String, Arc<Document>>,
 }
 
 /// What became of a namespace's configuration.
@@ -88,7 +89,8 @@ impl NamespacePart {
         workshop: &Workshop<'_>,
         problems: &mut ProblemList,
     ) -> Outcome {
-        let Some(Checked { matches, builders, plugins }) = Self::check(config, known, workshop, problems) else {
+        let Some(Checked { matches, builders, plugins, documents }) = Self::check(config, known, workshop, problems)
+        else {
             return Outcome::Broken(known.failures.to_vec());
         };
         let mut failures = Vec::new();
@@ -105,10 +107,11 @@ impl NamespacePart {
             // What was made goes again, before anybody has seen it.
             return Outcome::Broken(failures);
         }
-        Self::assemble(config, grant, known.serving, workshop, matches, clusters, plugins)
+        Self::assemble(config, grant, known.serving, workshop, matches, clusters, plugins, documents)
             .map_or(Outcome::Broken(Vec::new()), Outcome::Part)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "all of it is one namespace")]
     fn assemble(
         config: &Namespace,
         grant: &Grant,
@@ -117,59 +120,30 @@ impl NamespacePart {
         matches: Vec<RouteMatch>,
         clusters: BTreeMap<String, Arc<Cluster>>,
         plugins: BTreeMap<String, Arc<LocalPlugin>>,
+        documents: BTreeMap<String, Arc<Document>>,
     ) -> Option<Arc<Self>> {
-        if let Some(previous) = previous.filter(|previous| previous.is_same(config, grant, &clusters, &plugins)) {
+        let is_same = |previous: &&Arc<Self>| {
+            let digests = |documents: &BTreeMap<String, Arc<Document>>| -> Vec<_> {
+                documents.iter().map(|(name, document)| (name.clone(), document.digest())).collect()
+            };
+            previous.is_same(config, grant, &clusters, &plugins) && digests(&previous.documents) == digests(&documents)
+        };
+        if let Some(previous) = previous.filter(is_same) {
             return Some(previous.clone());
         }
         let traffic = carry_traffic(previous.map(|part| &part.traffic), config.limits, "namespace");
-        let namespace: Arc<str> = config.name.as_str().into();
         let old_routes: HashMap<&str, &Arc<Route>> =
             previous.iter().flat_map(|part| &part.routes).map(|route| (route.name.as_str(), route)).collect();
-        let target_of = |target: &config::Target, fallback: Option<&Arc<Cluster>>| match target {
-            // A package may turn out to be a worker.
-            config::Target::Plugin(name) => match plugins.get(name) {
-                Some(plugin) => Some(Target::Plugin(plugin.clone())),
-                // An optional one that is not here leaves its place to the fallback.
-                None => clusters.get(name).or(fallback).cloned().map(Target::Cluster),
-            },
-            config::Target::Backend(name) => clusters.get(name).cloned().map(Target::Cluster),
-        };
-        let routes = config
-            .routes
-            .iter()
-            .map(|route| {
-                let fallback = route.fallback.as_ref().and_then(|name| clusters.get(name));
-                let old = old_routes.get(route.name.as_str());
-                let own_traffic = carry_traffic(old.map(|old| &old.traffic[0]), route.limits, "route");
-                let build = |share: &config::Share, split: Option<Split>| {
-                    let target = target_of(&share.target, fallback)?;
-                    let is_target = |cluster: &Arc<Cluster>| matches!(&target, Target::Cluster(target) if Arc::ptr_eq(target, cluster));
-                    Some(Arc::new(Route {
-                        namespace: namespace.clone(),
-                        namespace_field: field_value(&namespace),
-                        name: route.name.clone(),
-                        rule: access_rule(config, route),
-                        timeout: route.timeout,
-                        request_body: smaller(route.limits.request_body, config.limits.request_body),
-                        rewrite: route_rewrite(&route.rewrite),
-                        metrics: workshop.metrics.route(&namespace, &route.name, target.kind()),
-                        traffic: [own_traffic.clone(), traffic.clone()],
-                        fallback: fallback.filter(|cluster| !is_target(cluster)).cloned(),
-                        target,
-                        split,
-                    }))
-                };
-                let (first, others) = route.targets.split_first()?;
-                let others = others.iter().map(|share| Some((share.weight, build(share, None)?)));
-                let others: Vec<_> = others.collect::<Option<_>>()?;
-                build(first, (!others.is_empty()).then_some(Split { own: first.weight, others }))
-            })
-            .collect::<Option<Vec<_>>>()?;
+        let maker =
+            RouteMaker { config, clusters: &clusters, plugins: &plugins, traffic: &traffic, metrics: workshop.metrics };
+        let make = |route: &config::Route| maker.make(route, old_routes.get(route.name.as_str()).copied(), false);
+        let routes = config.routes.iter().map(make).collect::<Option<Vec<_>>>()?;
         Some(Arc::new(Self {
             config: config.clone(),
             grant: grant.clone(),
             clusters,
             plugins,
+            documents,
             matches,
             routes,
             traffic,
@@ -193,7 +167,12 @@ impl NamespacePart {
         if !problems.is_empty() {
             return None;
         }
-        Some(Checked { matches: matches.into_iter().collect::<Option<_>>()?, builders, plugins })
+        Some(Checked {
+            matches: matches.into_iter().collect::<Option<_>>()?,
+            builders,
+            plugins,
+            documents: code.documents,
+        })
     }
 
     /// The versions of its plugins, components and workers.
@@ -216,51 +195,6 @@ impl NamespacePart {
             && self.plugins.len() == plugins.len()
             && self.clusters.values().zip(clusters.values()).all(|(one, two)| Arc::ptr_eq(one, two))
             && self.plugins.values().zip(plugins.values()).all(|(one, two)| Arc::ptr_eq(one, two))
-    }
-}
-
-fn carry_traffic(old: Option<&Arc<Traffic>>, limits: config::TrafficLimits, of: &'static str) -> Arc<Traffic> {
-    match old.filter(|old| old.limits == limits) {
-        Some(old) => old.clone(),
-        None => Arc::new(Traffic::new(limits, of, Instant::now())),
-    }
-}
-
-fn smaller(one: Option<u64>, two: Option<u64>) -> Option<u64> {
-    [one, two].into_iter().flatten().min()
-}
-
-fn access_rule(namespace: &Namespace, route: &config::Route) -> AccessRule {
-    let claims = namespace.invoke.claims.iter().chain(&route.invoke.claims);
-    let plugins = namespace.invoke.plugins.iter().chain(&route.invoke.plugins);
-    // A route may narrow the namespace's issuers, never widen them.
-    let issuers = match (&namespace.invoke.issuers, &route.invoke.issuers) {
-        (Some(of_namespace), Some(of_route)) => {
-            Some(of_route.iter().filter(|issuer| of_namespace.contains(issuer)).cloned().collect())
-        }
-        (one, two) => one.as_ref().or(two.as_ref()).cloned(),
-    };
-    AccessRule {
-        public: route.public,
-        namespace: namespace.name.clone(),
-        issuers,
-        claims: claims
-            .map(|(pointer, any_of)| ClaimRule { pointer: pointer.clone(), any_of: any_of.clone() })
-            .collect(),
-        plugins: plugins.cloned().collect(),
-    }
-}
-
-pub(super) fn route_rewrite(rewrite: &config::Rewrite) -> RouteRewrite {
-    let config::Rewrite { strip_prefix, add_prefix, request_headers, response_headers } = rewrite.clone();
-    RouteRewrite {
-        prefix_field: strip_prefix.as_deref().map(field_value),
-        strip_prefix,
-        add_prefix,
-        remove_request: request_headers.remove,
-        set_request: request_headers.set,
-        remove_response: response_headers.remove,
-        set_response: response_headers.set,
     }
 }
 

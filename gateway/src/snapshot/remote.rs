@@ -1,7 +1,7 @@
 //! The gateway's default remote: who answers what plugins call and nothing here does.
 
-use super::part::route_rewrite;
 use super::route::{Route, Target, Traffic};
+use super::route_maker::route_rewrite;
 use crate::access::AccessRule;
 use crate::backends::{Cluster, NameLookup, PeerBuilder};
 use crate::config::{ProblemList, Remote, TrafficLimits, ValuePath};
@@ -59,6 +59,9 @@ pub(super) fn compile(
         timeout: None,
         request_body: None,
         rewrite,
+        dialect: None,
+        envelope: false,
+        streams: false,
         metrics: metrics.route(NOWHERE, &backend.name, target.kind()),
         traffic: [traffic.clone(), traffic],
         fallback: None,

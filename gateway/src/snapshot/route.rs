@@ -5,6 +5,7 @@ use crate::backends::{Cluster, LocalPlugin};
 use crate::config::TrafficLimits;
 use crate::limits::{ConcurrencyLimit, Permit, RateLimiter};
 use crate::rejection::{Reason, Rejection};
+use crate::request::Dialect;
 use crate::rewrite::RouteRewrite;
 use crate::telemetry::{BackendKind, RouteMetrics};
 use http::HeaderValue;
@@ -33,6 +34,12 @@ pub struct Route {
     pub request_body: Option<u64>,
     /// What changes on the way.
     pub rewrite: RouteRewrite,
+    /// In which words the gateway's own answers speak.
+    pub dialect: Option<Dialect>,
+    /// Whether plain answers are put into FrameX's envelope.
+    pub envelope: bool,
+    /// Whether its answers are streams of events, as far as that is known beforehand.
+    pub streams: bool,
     /// Its metrics.
     pub metrics: RouteMetrics,
     /// Its own traffic limits and those of its namespace.

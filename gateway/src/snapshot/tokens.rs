@@ -1,20 +1,29 @@
 //! From the issuers of the configuration to something that checks tokens.
 
-use crate::access::{Algorithm, Audiences, Issuer, KeySet, TokenCache, TokenVerifier};
-use crate::config::{self, Keys, ProblemList, ValuePath};
+use crate::access::{Algorithm, ApiKeys, Audiences, Issuer, KeySet, TokenCache, TokenVerifier};
+use crate::config::{self, ApiKey, Keys, ProblemList, ValuePath};
+use crate::identity::{Caller, NamespaceGrant};
+use crate::request::field::field_value;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Tokens whose check is remembered. A token is below 8 KiB, so this is at most 80 MB when all are that long.
 const CACHED_TOKENS: usize = 10_000;
 
+/// What access rules call the issuer of static keys.
+const KEYS: &str = "keys";
+
 /// What the verifier was made from; equal fingerprints mean equal verifiers.
 pub(super) type Fingerprint = [u8; 32];
 
 /// The digest of the issuers' settings and of the content of their key files.
-pub(super) fn fingerprint(issuers: &[config::Issuer]) -> Fingerprint {
+pub(super) fn fingerprint(issuers: &[config::Issuer], keys: &[ApiKey]) -> Fingerprint {
     let mut digest = Sha256::new();
-    digest.update(format!("{issuers:?}"));
+    digest.update(format!("{issuers:?}{keys:?}"));
+    for key in keys {
+        // Secrets are not in the text above.
+        digest.update(Sha256::digest(key.key.reveal()));
+    }
     for file in issuers.iter().flat_map(|issuer| key_files(&issuer.keys)) {
         // A file that cannot be read is reported when it is compiled.
         let content = std::fs::read(file).unwrap_or_default();
@@ -32,7 +41,7 @@ pub(super) fn key_files(keys: &Keys) -> Vec<&Path> {
 }
 
 /// Reads the keys and makes the verifier. `None` when problems were reported.
-pub(super) fn compile(issuers: &[config::Issuer], problems: &mut ProblemList) -> Option<TokenCache> {
+pub(super) fn compile(issuers: &[config::Issuer], keys: &[ApiKey], problems: &mut ProblemList) -> Option<TokenCache> {
     let before = problems.len();
     let root = ValuePath::default().key("issuers");
     let compiled: Vec<Issuer> = issuers
@@ -51,7 +60,7 @@ pub(super) fn compile(issuers: &[config::Issuer], problems: &mut ProblemList) ->
         return None;
     }
     match TokenVerifier::new(compiled) {
-        Ok(verifier) => Some(TokenCache::new(verifier, CACHED_TOKENS)),
+        Ok(verifier) => Some(TokenCache::new(verifier, CACHED_TOKENS).with_keys(compile_keys(keys))),
         Err(errors) => {
             for error in errors {
                 problems.report(root.key(error.issuer.clone()), error.to_string());
@@ -59,6 +68,27 @@ pub(super) fn compile(issuers: &[config::Issuer], problems: &mut ProblemList) ->
             None
         }
     }
+}
+
+fn compile_keys(keys: &[ApiKey]) -> ApiKeys {
+    let mut compiled = ApiKeys::default();
+    for key in keys {
+        let namespaces = if key.namespaces.iter().any(|name| name == "*") {
+            NamespaceGrant::All
+        } else {
+            NamespaceGrant::Only(key.namespaces.clone().into())
+        };
+        let holder = Caller {
+            subject: key.subject.clone(),
+            subject_field: Some(field_value(&key.subject)),
+            issuer: KEYS.into(),
+            namespaces,
+            dialect: key.dialect,
+            claims: key.claims.clone().into_iter().collect(),
+        };
+        compiled.add(key.key.reveal(), holder);
+    }
+    compiled
 }
 
 fn read_keys(keys: &Keys, path: &ValuePath, problems: &mut ProblemList) -> KeySet {

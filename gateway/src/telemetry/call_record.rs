@@ -73,6 +73,8 @@ pub struct CallRecord<'a> {
     pub http_version: &'static str,
     /// Status sent to the client; 0 when none was sent.
     pub status: u16,
+    /// What the answer says itself of its outcome, where that is not its status: FrameX answers most errors with 200.
+    pub outcome: Option<u16>,
     /// Why the gateway answered itself or cut the answer.
     pub reason: Option<Reason>,
     /// What the operator should know of it.
@@ -123,6 +125,9 @@ impl CallRecord<'_> {
         object.text("path", self.path);
         object.text("http", self.http_version);
         object.number("status", self.status.into());
+        if let Some(outcome) = self.outcome {
+            object.number("outcome", outcome.into());
+        }
         object.optional("code", self.reason.map(Reason::code));
         object.optional("note", self.note.filter(|note| !note.is_empty()));
         object.milliseconds("duration_ms", self.duration);
@@ -251,6 +256,7 @@ mod tests {
             path: "/x",
             http_version: "1.1",
             status: 502,
+            outcome: None,
             reason: Some(Reason::BackendUnreachable),
             note: Some("connection refused"),
             duration: Duration::from_micros(1500),

@@ -68,6 +68,8 @@ metrics! {
     upstream_in_use: IntGaugeVec("upstream_connections_in_use", ["namespace", "backend"], "Connections to a backend that carry a request; over HTTP/2 several may share one");
     upstream_failures: IntCounterVec("upstream_connect_failures_total", ["namespace", "backend"], "Connections to a backend that could not be made");
     upstream_healthy: IntGaugeVec("upstream_endpoint_healthy", ["namespace", "backend", "endpoint"], "1 while the endpoint is healthy, 0 while it is not");
+    learnt_endpoints: IntGaugeVec("learnt_endpoints", ["namespace", "backend"], "Endpoints that a backend's OpenAPI document names and that are routed");
+    learning_age: IntGaugeVec("learnt_document_seen_timestamp_seconds", ["namespace", "backend"], "When a backend's OpenAPI document was last seen, in Unix time; 0 if never");
     plugin_calls: IntCounterVec("plugin_calls_total", ["namespace", "plugin", "outcome"], "Calls of a plugin by outcome: ok or the reason of the failure");
     plugin_cpu: CounterVec("plugin_cpu_seconds_total", ["namespace", "plugin"], "CPU time that a plugin's instances used");
     plugin_in_flight: IntGaugeVec("plugin_calls_in_flight", ["namespace", "plugin"], "Calls of a plugin that are running");
@@ -189,6 +191,19 @@ impl Metrics {
         self.upstream_healthy.reset();
         for (namespace, backend, endpoint, healthy) in endpoints {
             self.upstream_healthy.with_label_values(&[namespace, backend, &*endpoint]).set(i64::from(healthy));
+        }
+    }
+
+    /// Says of every backend with a document how many endpoints are learnt and when the document was seen, in seconds since 1970;
+    /// whatever was said before is forgotten.
+    pub fn set_learning<'a>(&self, backends: impl Iterator<Item = (&'a str, &'a str, usize, u64)>) {
+        self.learnt_endpoints.reset();
+        self.learning_age.reset();
+        for (namespace, backend, endpoints, seen) in backends {
+            let endpoints = i64::try_from(endpoints).unwrap_or(i64::MAX);
+            self.learnt_endpoints.with_label_values(&[namespace, backend]).set(endpoints);
+            let seen = i64::try_from(seen).unwrap_or(i64::MAX);
+            self.learning_age.with_label_values(&[namespace, backend]).set(seen);
         }
     }
 

@@ -59,6 +59,7 @@ pub(crate) fn describe_snapshot(case: &Path, snapshot: &Snapshot) -> String {
                 "limits": shown(part.config.limits),
                 "plugins": plugins,
                 "backends": backends,
+                "learning": part.config.learning.iter().map(|(name, learning)| (name.clone(), shown(learning))).collect::<Map<_, _>>(),
             });
             (name.clone(), described)
         })
@@ -90,10 +91,13 @@ fn describe_gateway(gateway: &Gateway) -> Value {
         connections,
         trusted_proxies,
         issuers,
+        keys,
         namespace_directory,
         grants,
         components,
         remote,
+        dialect,
+        documentation,
         access_log,
         level,
         shutdown_grace,
@@ -106,10 +110,13 @@ fn describe_gateway(gateway: &Gateway) -> Value {
         "connections": shown(connections),
         "trusted_proxies": shown(trusted_proxies),
         "issuers": issuers.iter().map(shown).collect::<Vec<_>>(),
+        "keys": keys.iter().map(shown).collect::<Vec<_>>(),
         "namespace_directory": shown(namespace_directory),
         "grants": grants.iter().map(|(name, grant)| (name.to_owned(), shown(grant))).collect::<Map<_, _>>(),
         "components": shown(components),
         "remote": shown(remote),
+        "dialect": shown(dialect),
+        "documentation": shown(documentation),
         "access_log": shown(access_log),
         "level": level,
         "shutdown_grace": shown(shutdown_grace),
@@ -130,6 +137,7 @@ fn describe_route(route: &Arc<Route>) -> Map<String, Value> {
     described.insert("timeout".to_owned(), shown(route.timeout));
     described.insert("request_body".to_owned(), shown(route.request_body));
     described.insert("rewrite".to_owned(), shown(&route.rewrite));
+    described.insert("dialect".to_owned(), shown((route.dialect, route.envelope)));
     described
 }
 

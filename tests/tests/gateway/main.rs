@@ -12,6 +12,7 @@ mod framex;
 mod framex_workers;
 mod grants;
 mod http_backend;
+mod learning;
 mod observability;
 mod outbound;
 mod packages;

@@ -69,7 +69,7 @@ impl Metrics {
 impl RouteMetrics {
     /// Counts a request that ended.
     pub fn record(&self, record: &CallRecord<'_>) {
-        let index = status_class(record.status);
+        let index = status_class(record.outcome.unwrap_or(record.status));
         self.requests[index].inc();
         let class = self.classes[index].get_or_init(|| self.class(index));
         class.duration.observe(record.duration.as_secs_f64());

@@ -1,0 +1,12 @@
+//! What backends say themselves that they have: their OpenAPI documents.
+//!
+//! The [`Learner`] asks every backend that the configuration names for its document, again and again, and keeps the last good
+//! one: a backend that is away loses none of its endpoints. What it knows is in [`Documents`]; whoever compiles the
+//! configuration takes it from there, so learnt endpoints come into force by the same swap as written ones.
+
+mod documents;
+mod fetch;
+mod learner;
+
+pub use documents::{Documents, Key, Learnt};
+pub use learner::{Learner, Source};

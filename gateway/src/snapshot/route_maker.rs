@@ -1,0 +1,129 @@
+//! From a route of the configuration to one that requests can take.
+
+use super::route::{Route, Split, Target, Traffic};
+use crate::access::{AccessRule, ClaimRule};
+use crate::backends::{Cluster, LocalPlugin};
+use crate::config::{self, Namespace};
+use crate::request::field::field_value;
+use crate::rewrite::RouteRewrite;
+use crate::telemetry::Metrics;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Makes the routes of one namespace.
+pub(super) struct RouteMaker<'a> {
+    pub(super) config: &'a Namespace,
+    pub(super) clusters: &'a BTreeMap<String, Arc<Cluster>>,
+    pub(super) plugins: &'a BTreeMap<String, Arc<LocalPlugin>>,
+    pub(super) traffic: &'a Arc<Traffic>,
+    pub(super) metrics: &'a Metrics,
+}
+
+impl RouteMaker<'_> {
+    /// Makes a route; `old` is the one of its name until now, `streams` whether its answers are known to be streams of events. `None` when nobody is there who answers.
+    pub(super) fn make(&self, route: &config::Route, old: Option<&Arc<Route>>, streams: bool) -> Option<Arc<Route>> {
+        let own_traffic = carry_traffic(old.map(|old| &old.traffic[0]), route.limits, "route");
+        let (first, others) = route.targets.split_first()?;
+        let others = others
+            .iter()
+            .map(|share| Some((share.weight, self.make_share(route, share, &own_traffic, None, streams)?)));
+        let others: Vec<_> = others.collect::<Option<_>>()?;
+        let split = (!others.is_empty()).then_some(Split { own: first.weight, others });
+        self.make_share(route, first, &own_traffic, split, streams)
+    }
+
+    fn make_share(
+        &self,
+        route: &config::Route,
+        share: &config::Share,
+        own_traffic: &Arc<Traffic>,
+        split: Option<Split>,
+        streams: bool,
+    ) -> Option<Arc<Route>> {
+        let config = self.config;
+        let fallback = route.fallback.as_ref().and_then(|name| self.clusters.get(name));
+        let target = self.target(&share.target, fallback)?;
+        let is_target =
+            |cluster: &Arc<Cluster>| matches!(&target, Target::Cluster(target) if Arc::ptr_eq(target, cluster));
+        Some(Arc::new(Route {
+            namespace: config.name.as_str().into(),
+            namespace_field: field_value(&config.name),
+            name: route.name.clone(),
+            rule: access_rule(config, route),
+            timeout: route.timeout,
+            request_body: smaller(route.limits.request_body, config.limits.request_body),
+            rewrite: route_rewrite(&route.rewrite),
+            dialect: route.dialect,
+            envelope: route.envelope,
+            streams,
+            metrics: self.metrics.route(&config.name, &route.name, target.kind()),
+            traffic: [own_traffic.clone(), self.traffic.clone()],
+            fallback: fallback.filter(|cluster| !is_target(cluster)).cloned(),
+            target,
+            split,
+        }))
+    }
+
+    fn target(&self, target: &config::Target, fallback: Option<&Arc<Cluster>>) -> Option<Target> {
+        match target {
+            // A package may turn out to be a worker.
+            config::Target::Plugin(name) => match self.plugins.get(name) {
+                Some(plugin) => Some(Target::Plugin(plugin.clone())),
+                // An optional one that is not here leaves its place to the fallback.
+                None => self.clusters.get(name).or(fallback).cloned().map(Target::Cluster),
+            },
+            config::Target::Backend(name) => self.clusters.get(name).cloned().map(Target::Cluster),
+        }
+    }
+}
+
+/// The counters until now, if the limits are the same.
+pub(super) fn carry_traffic(
+    old: Option<&Arc<Traffic>>,
+    limits: config::TrafficLimits,
+    of: &'static str,
+) -> Arc<Traffic> {
+    match old.filter(|old| old.limits == limits) {
+        Some(old) => old.clone(),
+        None => Arc::new(Traffic::new(limits, of, Instant::now())),
+    }
+}
+
+pub(super) fn route_rewrite(rewrite: &config::Rewrite) -> RouteRewrite {
+    let config::Rewrite { strip_prefix, add_prefix, request_headers, response_headers } = rewrite.clone();
+    RouteRewrite {
+        prefix_field: strip_prefix.as_deref().map(field_value),
+        strip_prefix,
+        add_prefix,
+        remove_request: request_headers.remove,
+        set_request: request_headers.set,
+        remove_response: response_headers.remove,
+        set_response: response_headers.set,
+    }
+}
+
+fn smaller(one: Option<u64>, two: Option<u64>) -> Option<u64> {
+    [one, two].into_iter().flatten().min()
+}
+
+fn access_rule(namespace: &Namespace, route: &config::Route) -> AccessRule {
+    let claims = namespace.invoke.claims.iter().chain(&route.invoke.claims);
+    let plugins = namespace.invoke.plugins.iter().chain(&route.invoke.plugins);
+    // A route may narrow the namespace's issuers, never widen them.
+    let issuers = match (&namespace.invoke.issuers, &route.invoke.issuers) {
+        (Some(of_namespace), Some(of_route)) => {
+            Some(of_route.iter().filter(|issuer| of_namespace.contains(issuer)).cloned().collect())
+        }
+        (one, two) => one.as_ref().or(two.as_ref()).cloned(),
+    };
+    AccessRule {
+        public: route.public,
+        namespace: namespace.name.clone(),
+        issuers,
+        claims: claims
+            .map(|(pointer, any_of)| ClaimRule { pointer: pointer.clone(), any_of: any_of.clone() })
+            .collect(),
+        plugins: plugins.cloned().collect(),
+    }
+}
