@@ -123,6 +123,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         access_log: access_log.clone(),
         lifecycle: lifecycle.clone(),
         calls,
+        client: Arc::default(),
         unrouted: metrics.route("", "", BackendKind::None),
     };
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&gateway));

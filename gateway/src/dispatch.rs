@@ -29,7 +29,7 @@ mod problem;
 pub use call_scope::CallScope;
 pub(crate) use call_tickets::{CallTicket, CallTickets};
 pub(crate) use fields::{edit_credentials, set_own_fields};
-pub(crate) use function_calls::refuse_function_calls;
+pub(crate) use function_calls::{call_function, find_function, refuse_function_calls};
 pub use internal_calls::InternalCalls;
 pub(crate) use plugin_failure::{cut_of, rejection_of};
 pub(crate) use plugin_request::{PluginRequest, plugin_request};

@@ -11,6 +11,7 @@ mod envelope;
 mod failure;
 mod framex_client;
 mod framing;
+mod function_call;
 mod own_page;
 mod pump;
 mod record;
@@ -19,6 +20,7 @@ mod upstream_request;
 
 pub use edge::{Edge, EdgeLimits};
 
+use crate::backends::ClusterClient;
 use crate::dispatch::InternalCalls;
 use crate::lifecycle::Lifecycle;
 use crate::rejection::{Reason, Rejection};
@@ -60,6 +62,8 @@ pub struct Shared {
     pub lifecycle: Lifecycle,
     /// What plugins call others through.
     pub calls: Arc<InternalCalls>,
+    /// Calls backends for what the gateway looks at whole.
+    pub client: Arc<ClusterClient>,
     /// Counts the requests that have no route.
     pub unrouted: RouteMetrics,
 }
@@ -91,6 +95,13 @@ impl GatewayProxy {
             Ok(Admitted::ToRoute) => {}
             Ok(Admitted::ToOwnPage(page)) => {
                 return match own_page::answer(session, context, page).await.map_err(Error::into_down)? {
+                    Ok(()) => Ok(Verdict::Answered),
+                    Err(rejection) => self.refuse(session, context, rejection).await,
+                };
+            }
+            Ok(Admitted::ToFunction) => {
+                let client = &self.shared.client;
+                return match function_call::answer(session, context, client).await.map_err(Error::into_down)? {
                     Ok(()) => Ok(Verdict::Answered),
                     Err(rejection) => self.refuse(session, context, rejection).await,
                 };

@@ -415,7 +415,8 @@ fn tell_namespaces(metrics: &Metrics, before: Option<&Snapshot>, now: &Snapshot)
         |route: &crate::snapshot::Route| (route.namespace.to_string(), route.name.clone(), route.target.kind().label());
     let all = |snapshot: &Snapshot| -> Vec<Arc<crate::snapshot::Route>> {
         let routes = snapshot.routes_in_order().flat_map(|(_, route)| route.shares().map(|(_, route)| route.clone()));
-        routes.chain(snapshot.remote.clone()).collect()
+        let functions = snapshot.namespaces.values().flat_map(|part| &part.functions).map(|(_, route)| route.clone());
+        routes.chain(functions).chain(snapshot.remote.clone()).collect()
     };
     let kept: std::collections::HashSet<_> = all(now).iter().map(|route| key(route)).collect();
     for route in all(before) {

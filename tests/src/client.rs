@@ -42,7 +42,9 @@ pub struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(address: SocketAddr, method: &str, target: &str) -> Self {
+    /// A request to some server.
+    #[must_use]
+    pub fn to(address: SocketAddr, method: &str, target: &str) -> Self {
         Self {
             address,
             protocol: Protocol::Http1,

@@ -102,7 +102,7 @@ impl Gateway {
     /// A request with any method.
     #[must_use]
     pub fn call(&self, method: &str, target: &str) -> Call {
-        Call::new(self.address(), method, target)
+        Call::to(self.address(), method, target)
     }
 
     /// A connection for bytes of the test's own.
@@ -112,7 +112,7 @@ impl Gateway {
 
     /// A request to the admin API.
     pub async fn admin(&self, method: &str, target: &str) -> Answer {
-        Call::new(self.admin, method, target).await
+        Call::to(self.admin, method, target).await
     }
 
     /// A token of `subject` for one namespace.

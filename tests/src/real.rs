@@ -43,6 +43,43 @@ impl FrameX {
     }
 }
 
+/// A FrameX instance as somebody else may run one, with its own plugins and `config.toml`. Dropping it kills it.
+#[derive(Debug)]
+pub struct FrameXInstance {
+    service: Service,
+    _folder: tempfile::TempDir,
+}
+
+impl FrameXInstance {
+    /// Starts one with these plugins, of the demonstration or of the tests, and waits until it listens. `config` is its `config.toml`;
+    /// it calls itself `name`.
+    pub async fn start(name: &str, plugins: &[&str], config: &str) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for temporary files");
+        std::fs::write(folder.path().join("config.toml"), config).expect("a test folder can be written");
+        let paths = ["conf/demo/framex_plugins", "tests/framex_plugins"].map(repository);
+        let mut command = Command::new(installed("framex"));
+        command
+            .args(["run", "--host", "127.0.0.1", "--port", "0"])
+            .args(plugins.iter().flat_map(|plugin| ["--load-plugins", plugin]))
+            .current_dir(folder.path())
+            .env("PYTHONPATH", std::env::join_paths(paths).expect("no path has a colon"))
+            .env("INSTANCE", name);
+        Self { service: Service::start(name, command).await, _folder: folder }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.service.address
+    }
+
+    /// What it has written so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.service.output.text()
+    }
+}
+
 impl Shop {
     /// Starts it and waits until it listens.
     pub async fn start() -> Self {
@@ -117,6 +154,7 @@ impl Demonstration {
 #[derive(Debug)]
 struct Service {
     address: SocketAddr,
+    output: Output,
     _child: Child,
 }
 
@@ -141,7 +179,7 @@ impl Service {
             output.lines().iter().find_map(|line| announced_address(line))
         })
         .await;
-        Self { address, _child: child }
+        Self { address, output, _child: child }
     }
 }
 

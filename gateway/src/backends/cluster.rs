@@ -291,7 +291,7 @@ impl Cluster {
 
 /// The configuration holds only keys that are header values.
 fn key_field(kind: &NetworkKind) -> Option<HeaderValue> {
-    let NetworkKind::Framex { key: Some(key) } = kind else { return None };
+    let NetworkKind::Framex { key: Some(key), .. } = kind else { return None };
     let mut field = HeaderValue::from_str(key.reveal()).ok()?;
     field.set_sensitive(true);
     Some(field)

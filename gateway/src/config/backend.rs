@@ -65,6 +65,10 @@ pub(super) struct RawFramex {
     timeouts: RawTimeouts,
     /// Active health check, like `{ path: /health }`. Without it every endpoint counts as healthy.
     health: Option<RawHealth>,
+    /// Functions of its plugins, like `reports.build_report`, that callers of the namespace may call by name, by
+    /// `POST /api/v1/proxy/remote` of the gateway. Default: none; calls of others, and calls that name classes, are refused.
+    #[serde(default)]
+    functions: Vec<String>,
     /// Which of its endpoints are learnt from its OpenAPI document, routed and shown in the gateway's own document. Write `{}`
     /// for all.
     openapi: Option<RawLearning>,
@@ -159,6 +163,8 @@ pub enum NetworkKind {
     Framex {
         /// Its API key.
         key: Option<Secret<String>>,
+        /// Functions of its plugins that may be called by name.
+        functions: Vec<String>,
     },
     /// A process that the gateway runs; it says itself where it is.
     Worker(Box<Worker>),
@@ -272,12 +278,21 @@ impl RawBackend {
                 let kind = NetworkKind::Http { forward_token };
                 (kind, path.key("http"), endpoints, host, protocol, tls, timeouts, health)
             }
-            Self::Framex(RawFramex { endpoints, key, host, tls, timeouts, health, openapi: _ }) => {
+            Self::Framex(RawFramex { endpoints, key, host, tls, timeouts, health, functions, openapi: _ }) => {
                 let path = path.key("framex");
                 if key.as_ref().is_some_and(|key| !is_header_value(key)) {
                     problems.report(path.key("key"), "is no header value; a key is visible ASCII");
                 }
-                let kind = NetworkKind::Framex { key: key.map(Secret::new) };
+                for (index, function) in functions.iter().enumerate() {
+                    let is_name =
+                        |part: &str| !part.is_empty() && part.chars().all(|each| each.is_alphanumeric() || each == '_');
+                    if !function.contains('.') || !function.split('.').all(is_name) {
+                        let message =
+                            format!("`{function}` is no function with its module, like `reports.build_report`");
+                        problems.report(path.key("functions").index(index), message);
+                    }
+                }
+                let kind = NetworkKind::Framex { key: key.map(Secret::new), functions };
                 (kind, path, endpoints, host, None, tls, timeouts, health)
             }
         };

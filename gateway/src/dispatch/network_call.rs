@@ -75,7 +75,7 @@ impl NetworkCalls {
     }
 }
 
-fn rejection_of(error: &ClusterError, cluster: &Cluster) -> Rejection {
+pub(super) fn rejection_of(error: &ClusterError, cluster: &Cluster) -> Rejection {
     let backend = &cluster.config.name;
     let (reason, detail) = match error {
         ClusterError::Unreachable(_) => {

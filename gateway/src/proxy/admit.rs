@@ -2,6 +2,7 @@
 
 use super::context::{RequestContext, body_too_large};
 use super::framing;
+use super::function_call;
 use super::own_page::{self, OwnPage};
 use crate::access;
 use crate::dispatch::refuse_function_calls;
@@ -20,6 +21,8 @@ use std::time::{Duration, SystemTime};
 pub(super) enum Admitted {
     /// To its route.
     ToRoute,
+    /// To a function of a FrameX instance, which its body names.
+    ToFunction,
     /// To the gateway itself.
     ToOwnPage(OwnPage),
 }
@@ -50,6 +53,9 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<A
         return Err(Reason::MethodNotImplemented.into());
     }
 
+    if function_call::is_one(&request.method, &path, &snapshot) {
+        return Ok(Admitted::ToFunction);
+    }
     let view = RequestView {
         method: &request.method,
         host: &context.host,

@@ -180,7 +180,10 @@ impl RequestContext {
     /// What the answer says itself of its outcome, where that is not its status.
     pub(super) fn outcome(&self) -> Option<u16> {
         let refused = self.rejection.as_ref().filter(|_| self.refused_as_framex);
-        refused.map(|rejection| rejection.reason.status()).or_else(|| self.outcome_reader.as_ref()?.outcome())
+        refused
+            .map(|rejection| rejection.reason.status())
+            .or_else(|| self.outcome_reader.as_ref()?.outcome())
+            .or_else(|| self.envelope.as_ref()?.hidden_status())
     }
 
     /// Begins to look for the outcome in an answer that may be FrameX's.

@@ -12,13 +12,19 @@ const LONGEST_COLLECTED: usize = 1 << 20;
 
 /// An answer that is being put into an envelope.
 #[derive(Debug)]
-pub(super) enum AnswerEnvelope {
+pub(super) struct AnswerEnvelope {
+    /// As the backend sent it.
+    status: u16,
+    content: Content,
+}
+
+/// What becomes of the body.
+#[derive(Debug)]
+enum Content {
     /// JSON, while it passes by.
     Wrap(Option<EnvelopeWriter>),
     /// Collected to its end.
     Collect {
-        /// As the backend sent it.
-        status: u16,
         /// What it was.
         content_type: Option<String>,
         /// So far.
@@ -44,18 +50,18 @@ impl AnswerEnvelope {
         let content_type = content_type.map(str::to_owned);
         let is_empty = answer.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
         let status = answer.status.as_u16();
-        let envelope = match Conversion::of(status, content_type.as_deref(), is_empty) {
+        let content = match Conversion::of(status, content_type.as_deref(), is_empty) {
             Conversion::None => return Ok(None),
-            Conversion::Wrap => Self::Wrap(Some(EnvelopeWriter::new(status, &framex_time()))),
+            Conversion::Wrap => Content::Wrap(Some(EnvelopeWriter::new(status, &framex_time()))),
             Conversion::Empty => {
                 answer.set_status(StatusCode::OK)?;
-                Self::Empty { is_sent: false }
+                Content::Empty { is_sent: false }
             }
-            Conversion::Text => Self::Collect { status, content_type, body: Vec::new() },
+            Conversion::Text => Content::Collect { content_type, body: Vec::new() },
             Conversion::Failure => {
                 // FrameX's client takes every other status for a failure without a reason.
                 answer.set_status(StatusCode::OK)?;
-                Self::Collect { status, content_type, body: Vec::new() }
+                Content::Collect { content_type, body: Vec::new() }
             }
         };
         // Its length is another one now, and so is what a validator would be of.
@@ -63,14 +69,19 @@ impl AnswerEnvelope {
             answer.remove_header(&name);
         }
         answer.insert_header(header::CONTENT_TYPE, "application/json")?;
-        Ok(Some(envelope))
+        Ok(Some(Self { status, content }))
+    }
+
+    /// The status that the backend sent, where the client is shown another one.
+    pub(super) fn hidden_status(&self) -> Option<u16> {
+        Some(self.status).filter(|status| *status >= 300)
     }
 
     /// What goes on to the client when `chunk` has come; `is_last` says that nothing more will.
     pub(super) fn push(&mut self, chunk: Option<&Bytes>, is_last: bool) -> Option<Bytes> {
         let mut out = Vec::new();
-        match self {
-            Self::Wrap(writer) => {
+        match &mut self.content {
+            Content::Wrap(writer) => {
                 if let (Some(writer), Some(chunk)) = (writer.as_mut(), chunk) {
                     writer.push(chunk, &mut out);
                 }
@@ -78,14 +89,14 @@ impl AnswerEnvelope {
                     writer.finish(&mut out);
                 }
             }
-            Self::Collect { status, content_type, body } => {
+            Content::Collect { content_type, body } => {
                 let room = LONGEST_COLLECTED - body.len();
                 body.extend(chunk.into_iter().flatten().take(room));
                 if is_last {
-                    out = converted(*status, content_type.as_deref(), std::mem::take(body));
+                    out = converted(self.status, content_type.as_deref(), std::mem::take(body));
                 }
             }
-            Self::Empty { is_sent } => {
+            Content::Empty { is_sent } => {
                 if is_last && !*is_sent {
                     *is_sent = true;
                     out = empty_body(&framex_time());

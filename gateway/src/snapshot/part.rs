@@ -34,6 +34,8 @@ pub struct NamespacePart {
     pub plugins: BTreeMap<String, Arc<LocalPlugin>>,
     /// What plugins say that they have, by their names.
     pub documents: BTreeMap<String, Arc<Document>>,
+    /// Functions of FrameX instances that may be called by name, with the routes to them.
+    pub functions: Vec<(Vec<String>, Arc<Route>)>,
     pub(super) matches: Vec<RouteMatch>,
     pub(super) routes: Vec<Arc<Route>>,
     pub(super) traffic: Arc<Traffic>,
@@ -138,8 +140,15 @@ impl NamespacePart {
             RouteMaker { config, clusters: &clusters, plugins: &plugins, traffic: &traffic, metrics: workshop.metrics };
         let make = |route: &config::Route| maker.make(route, old_routes.get(route.name.as_str()).copied(), false);
         let routes = config.routes.iter().map(make).collect::<Option<Vec<_>>>()?;
+        let functions = config.backends.iter().filter_map(|backend| {
+            let config::NetworkKind::Framex { functions, .. } = &backend.kind else { return None };
+            let route = maker.make_function_route(&backend.name)?;
+            (!functions.is_empty()).then(|| (functions.clone(), route))
+        });
+        let functions = functions.collect();
         Some(Arc::new(Self {
             config: config.clone(),
+            functions,
             grant: grant.clone(),
             clusters,
             plugins,

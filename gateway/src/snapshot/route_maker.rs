@@ -4,6 +4,7 @@ use super::route::{Route, Split, Target, Traffic};
 use crate::access::{AccessRule, ClaimRule};
 use crate::backends::{Cluster, LocalPlugin};
 use crate::config::{self, Namespace};
+use crate::request::Dialect;
 use crate::request::field::field_value;
 use crate::rewrite::RouteRewrite;
 use crate::telemetry::Metrics;
@@ -31,6 +32,24 @@ impl RouteMaker<'_> {
         let others: Vec<_> = others.collect::<Option<_>>()?;
         let split = (!others.is_empty()).then_some(Split { own: first.weight, others });
         self.make_share(route, first, &own_traffic, split, streams)
+    }
+
+    /// Makes the route by which functions of a FrameX instance are called.
+    pub(super) fn make_function_route(&self, backend: &str) -> Option<Arc<Route>> {
+        let route = config::Route {
+            name: format!("functions of {backend}"),
+            matches: config::Match::default(),
+            targets: vec![config::Share { target: config::Target::Backend(backend.to_owned()), weight: 1 }],
+            fallback: None,
+            public: false,
+            invoke: config::Invoke::default(),
+            timeout: None,
+            limits: config::TrafficLimits::default(),
+            rewrite: config::Rewrite::default(),
+            dialect: Some(Dialect::Framex),
+            envelope: false,
+        };
+        self.make(&route, None, false)
     }
 
     fn make_share(

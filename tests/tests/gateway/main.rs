@@ -9,6 +9,7 @@ mod fallback;
 mod fastapi;
 mod forwarding;
 mod framex;
+mod framex_clients;
 mod framex_workers;
 mod grants;
 mod http_backend;

@@ -84,6 +84,9 @@ fn json_body<'m>(context: &mut Context<'_, 'm>, schema: &'m Value) -> Result<Bod
     if view.fields.is_empty() {
         return Err("its body is an object with any fields, and FrameX sends those that it knows".to_owned());
     }
+    if !view.fields.iter().any(|(name, _)| python::is_field_name(name)) {
+        return Err("FrameX has no name for any field of its body".to_owned());
+    }
     for (name, _) in view.fields.iter().filter(|(name, _)| !python::is_field_name(name)) {
         if view.required.contains(name) {
             return Err(format!("its body needs the field `{name}`, for which FrameX has no name"));

@@ -230,6 +230,41 @@ pub(crate) fn document() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A document of operations with bodies, and of schemas that are mostly objects and refer to each other.
+pub(crate) fn document_of_bodies() -> impl Strategy<Value = Value> {
+    let field = prop_oneof![
+        3 => schema(),
+        2 => reference("schemas"),
+        1 => reference("schemas").prop_map(|item| json!({ "type": "array", "items": item })),
+        1 => reference("schemas").prop_map(|model| json!({ "anyOf": [model, { "type": "null" }] })),
+        1 => Just(json!({ "type": "string", "format": "binary" })),
+        1 => Just(json!({ "type": "array", "items": { "type": "integer" }, "default": [1] })),
+    ];
+    let names = prop_oneof![9 => pick(&["a", "b", "c", "d"]), 1 => pick(&PROPERTIES)];
+    let properties = prop::collection::vec((names, field), 1..5);
+    let required = prop::collection::vec(pick(&["a", "b", "c"]), 0..3);
+    let base = prop::option::weighted(0.2, reference("schemas"));
+    let object = (properties, required, base).prop_map(|(properties, required, base)| {
+        let properties: Map<String, Value> = properties.into_iter().collect();
+        let object = json!({ "type": "object", "properties": properties, "required": required });
+        base.map_or(object.clone(), |base| json!({ "allOf": [base, object] }))
+    });
+    let object = prop_oneof![4 => object.boxed(), 1 => schema()];
+    let bodies =
+        prop::collection::vec((prop_oneof![reference("schemas").boxed(), object.clone().boxed()], any::<bool>()), 8);
+    let schemas = prop::collection::vec(object, 5);
+    (bodies, schemas, prop::collection::vec(parameter(), 0..2)).prop_map(|(bodies, schemas, parameters)| {
+        let mut paths = json!({});
+        for (number, (schema, is_form)) in bodies.into_iter().enumerate() {
+            let media_type = if is_form { "multipart/form-data" } else { "application/json" };
+            let body = json!({ "required": true, "content": { media_type: { "schema": schema } } });
+            paths[format!("/p{number}/{{a}}")] = json!({ "post": { "requestBody": body, "parameters": parameters } });
+        }
+        let schemas: Map<String, Value> = NAMES.iter().map(|name| (*name).to_owned()).zip(schemas).collect();
+        json!({ "openapi": "3.1.0", "paths": paths, "components": { "schemas": schemas } })
+    })
+}
+
 /// Any JSON with the words of OpenAPI in it.
 pub(crate) fn nonsense() -> impl Strategy<Value = Value> {
     let leaf = any_json();

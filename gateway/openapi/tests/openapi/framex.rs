@@ -113,12 +113,7 @@ impl Plugin<'_> {
         }
         let mut seen = HashSet::new();
         for name in &arguments {
-            if !is_identifier(name)
-                || name.starts_with('_')
-                || name.starts_with("model_")
-                || name == "func"
-                || name == "self"
-            {
+            if !is_identifier(name) || name.starts_with('_') || is_of_models(name) || name == "func" || name == "self" {
                 return Err(format!("an argument called {name:?}"));
             }
             if !seen.insert(name) {
@@ -152,7 +147,7 @@ impl Plugin<'_> {
             let required: Vec<&str> =
                 schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             for (field, property) in &properties {
-                if field.is_empty() || field.starts_with('_') || field.starts_with("model_") {
+                if field.is_empty() || field.starts_with('_') || is_of_models(field) {
                     return Err(format!("a field called {field:?}"));
                 }
                 let annotation = self.annotation(property)?;
@@ -274,6 +269,13 @@ fn is_identifier(name: &str) -> bool {
         && !name.starts_with(|first: char| first.is_numeric())
         && name.chars().all(is_word)
         && !KEYWORDS.split_whitespace().any(|keyword| keyword == name)
+}
+
+/// Names that pydantic needs for itself.
+fn is_of_models(name: &str) -> bool {
+    ["config", "copy", "construct", "dump", "extra", "fields", "json_schema", "post_init", "rebuild", "validate"]
+        .iter()
+        .any(|own| name.strip_prefix("model_").is_some_and(|rest| rest.starts_with(own)))
 }
 
 fn last_token(reference: &str) -> &str {

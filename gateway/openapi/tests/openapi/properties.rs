@@ -1,6 +1,6 @@
 //! What is true whatever the documents say.
 
-use super::arbitrary::{document, nonsense};
+use super::arbitrary::{document, document_of_bodies, nonsense};
 use super::checks::{about, part_of, problems};
 use super::framex::registered_routes;
 use framex_openapi::{Bounds, Document, for_framex, merge};
@@ -9,7 +9,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6000))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn whatever_is_merged_is_well_and_framex_can_use_what_is_made_of_it(one in document(), two in document()) {
@@ -33,6 +33,15 @@ proptest! {
                 prop_assert!(is_listed != is_there, "{} {}", method, path);
             }
         }
+    }
+
+    #[test]
+    fn whatever_bodies_are_framex_can_send_those_that_are_left(value in document_of_bodies()) {
+        let document = Arc::new(Document::from_value(value, &Bounds::default()).unwrap());
+        let merged = merge(&about(), &[part_of(document, "a", "b")]).document;
+        let framex = for_framex(&merged, "edge").document;
+        let routes = registered_routes(&framex);
+        prop_assert!(routes.is_ok(), "{:?} {:#}", routes, framex);
     }
 
     #[test]
