@@ -5,6 +5,7 @@
 //! starts ends with it. The program is the one in the target directory of the test that runs; `make test` builds both,
 //! and so does `cargo nextest run --workspace`.
 
+mod browser;
 mod certificates;
 mod client;
 mod configuration;
@@ -18,6 +19,7 @@ mod upstream;
 mod waiting;
 mod wire;
 
+pub use browser::Browser;
 pub use certificates::Authority;
 pub use client::{Answer, Call, Connection, Protocol, Streamed};
 pub use configuration::{Conf, one_route, repository};

@@ -100,12 +100,13 @@ fn frame(merged: &Value, paths: Map<String, Value>, schemas: Map<String, Value>)
             document.insert(field.clone(), value.clone());
         }
     }
-    let mut components = json!({ "schemas": schemas });
+    let mut components = Map::new();
+    components.insert("schemas".to_owned(), Value::Object(schemas));
     if let Some(schemes) = merged.get("components").and_then(|components| components.get("securitySchemes")) {
-        components["securitySchemes"] = schemes.clone();
+        components.insert("securitySchemes".to_owned(), schemes.clone());
     }
     document.insert("paths".to_owned(), Value::Object(paths));
-    document.insert("components".to_owned(), components);
+    document.insert("components".to_owned(), Value::Object(components));
     Value::Object(document)
 }
 

@@ -47,7 +47,7 @@ impl Notes {
 /// The way from the root of a document to a value; made into text only when someone asks.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'p> {
-    above: Option<&'p Place<'p>>,
+    above: Option<&'p Self>,
     step: Step<'p>,
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 pub(super) struct RawDocumentation {
     /// Whether there is one. Default: true.
     enabled: Option<bool>,
-    /// What operations and schemas begin with in the document for FrameX instances. Default: `gateway`. An instance that points to
+    /// What operations and schemas are called after in the document for FrameX instances, besides `gw_`. Default: nothing. An instance that points to
     /// several gateways needs another name for each: where two have one operation, FrameX calls the wrong one, with the key of
     /// the other.
     name: Option<String>,
@@ -28,7 +28,7 @@ pub(super) struct RawDocumentation {
 pub struct Documentation {
     /// Whether there is one.
     pub enabled: bool,
-    /// What operations and schemas begin with in the document for FrameX instances.
+    /// What operations and schemas are called after in the document for FrameX instances.
     pub name: String,
     /// Its title.
     pub title: String,
@@ -43,7 +43,7 @@ impl RawDocumentation {
         let Self { enabled, name, title, version, description } = self;
         Documentation {
             enabled: enabled.unwrap_or(true),
-            name: name.unwrap_or_else(|| "gateway".to_owned()),
+            name: name.unwrap_or_default(),
             title: title.unwrap_or_else(|| "FrameX Gateway".to_owned()),
             version: version.unwrap_or_else(|| "1".to_owned()),
             description,

@@ -4,6 +4,7 @@ mod cli;
 mod components;
 mod configurations;
 mod demonstration;
+mod documentation;
 mod example_plugins;
 mod fallback;
 mod fastapi;

@@ -130,7 +130,7 @@ impl<'m> Schemas<'m> {
         // `items: false` after the first ones is no type of its own.
         let rest = schema.get("items").filter(|rest| first.is_none() || !rest.is_boolean());
         let all = first.into_iter().flatten().chain(rest);
-        Shapes::any_of(all.map(|schema| self.shapes_at(schema, depth + 1))).as_items()
+        Shapes::any_of(all.map(|schema| self.shapes_at(schema, depth + 1))).into_items()
     }
 
     fn component_shapes(&mut self, name: &'m str, component: &'m Value, depth: usize) -> Shapes {

@@ -129,7 +129,7 @@ impl Shapes {
     }
 
     /// For a list in a list FrameX knows no more than that it is one.
-    pub(super) fn as_items(self) -> Self {
+    pub(super) fn into_items(self) -> Self {
         let flat = |shape| if matches!(shape, Shape::List(_)) { Shape::List(Self::ANYTHING) } else { shape };
         Self(self.0.into_iter().map(flat).collect())
     }

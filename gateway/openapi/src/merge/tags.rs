@@ -4,11 +4,14 @@ use super::Part;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
 
+/// By the source's own tag, none for the source itself: what the tag is called here, and its description.
+type TagsOfSource = BTreeMap<Option<String>, (String, Option<String>)>;
+
 /// The tags of a merged document: each operation stands under its plugin or backend, in Swagger UI once.
 #[derive(Debug, Default)]
 pub(super) struct Tags {
-    /// By plugin or backend, its own tag: what the tag is called here, and its description.
-    by_source: BTreeMap<(String, String), BTreeMap<Option<String>, (String, Option<String>)>>,
+    /// By namespace and source, which is a plugin or backend.
+    by_source: BTreeMap<(String, String), TagsOfSource>,
 }
 
 impl Tags {

@@ -33,7 +33,7 @@ fn documents_of_real_services_are_merged_and_framex_can_use_them() {
     assert_eq!(problems(&merged.document), Vec::<String>::new());
     let framex = for_framex(&merged.document, "edge");
     let routes = registered_routes(&framex.document).unwrap();
-    assert_eq!(routes.len(), 36);
+    assert_eq!(routes.len(), 32);
     let operations =
         merged.document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().keys());
     let left_out = framex.left_out.iter().filter(|out| out.part.is_none()).count();
