@@ -12,6 +12,7 @@ mod failure;
 mod framex_client;
 mod framing;
 mod function_call;
+mod moved_answer;
 mod own_page;
 mod pump;
 mod record;
@@ -336,7 +337,8 @@ impl ProxyHttp for GatewayProxy {
             answer.remove_header(&header::TRANSFER_ENCODING);
             session.set_keepalive(None);
         }
-        if context.route.as_ref().is_some_and(|route| route.envelope) {
+        context.moved_page = moved_answer::begin(answer, session, context)?;
+        if context.moved_page.is_none() && context.route.as_ref().is_some_and(|route| route.envelope) {
             context.envelope = AnswerEnvelope::begin(answer, &session.req_header().method)?;
             if context.envelope.is_some() {
                 reply::frame_without_length(answer, session)?;
@@ -352,6 +354,9 @@ impl ProxyHttp for GatewayProxy {
         end_of_stream: bool,
         context: &mut RequestContext,
     ) -> Result<Option<Duration>> {
+        if let Some(page) = &mut context.moved_page {
+            *body = page.push(body.as_ref(), end_of_stream);
+        }
         if let Some(envelope) = &mut context.envelope {
             *body = envelope.push(body.as_ref(), end_of_stream);
         }

@@ -1,5 +1,9 @@
 //! What changes between the client's request and the backend's: path and header fields. Pure.
 
+mod moved_links;
+
+pub use moved_links::Move;
+
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::borrow::Cow;
 
@@ -12,6 +16,8 @@ pub struct RouteRewrite {
     pub prefix_field: Option<HeaderValue>,
     /// Put before the path; starts with `/`, does not end with one.
     pub add_prefix: Option<String>,
+    /// Whether links in answers are changed so that they lead back here.
+    pub links: bool,
     /// Fields of the request to remove.
     pub remove_request: Vec<HeaderName>,
     /// Fields of the request to set.

@@ -80,6 +80,25 @@ impl FrameXInstance {
     }
 }
 
+/// The FastAPI application of the tests that has everything. Dropping it kills it.
+#[derive(Debug)]
+pub struct Everything(Service);
+
+impl Everything {
+    /// Starts it and waits until it listens.
+    pub async fn start() -> Self {
+        let mut command = Command::new(installed("uvicorn"));
+        command.args(["everything:app", "--host", "127.0.0.1", "--port", "0"]).current_dir(repository("tests/fastapi"));
+        Self(Service::start("the FastAPI application", command).await)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+}
+
 impl Shop {
     /// Starts it and waits until it listens.
     pub async fn start() -> Self {

@@ -7,7 +7,7 @@
 //!   TRACE. Each has an id that is a Python name and no other gateway's.
 //! - **Parameters** in the path and the query, whose names are Python names. FrameX demands every parameter, so an
 //!   optional one stays only if it has a default, which a caller can pass to say nothing. Lists stay if they are
-//!   required: FrameX takes them in the body, and sends them in the query. Those in headers and cookies are never sent.
+//!   required: FrameX takes them in a form, and sends them in the query. Those in headers and cookies are never sent.
 //!   A parameter of several types is a text if it may be one.
 //! - **Parameters in the path** may be called otherwise than elsewhere. FrameX does not put their values into the path;
 //!   it asks for `/items/%7Bid%7D?id=7`, and the gateway mends that, whatever the name is.
@@ -27,6 +27,7 @@ mod schemas;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod type_names;
 
 use crate::left_out::LeftOut;
 use crate::method::Method;

@@ -14,6 +14,9 @@ pub(super) struct RawRewrite {
     strip_prefix: Option<String>,
     /// Put before the path, after `strip_prefix`.
     add_prefix: Option<String>,
+    /// Whether links in answers are changed so that they lead back through the gateway: `Location`, `Content-Location`, `Link`, the
+    /// paths of cookies, and the links in pages of documentation (`/docs`, `/redoc`, `/openapi.json`). Default: true.
+    links: Option<bool>,
     /// Changes to the request's header fields.
     request_headers: RawHeaderEdits,
     /// Changes to the answer's header fields.
@@ -32,12 +35,14 @@ pub(super) struct RawHeaderEdits {
 }
 
 /// What changes on the way to the backend and back.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewrite {
     /// Taken off the front of the path; starts with `/`, does not end with one.
     pub strip_prefix: Option<String>,
     /// Put before the path; starts with `/`, does not end with one.
     pub add_prefix: Option<String>,
+    /// Whether links in answers are changed so that they lead back through the gateway.
+    pub links: bool,
     /// Changes to the request's header fields.
     pub request_headers: HeaderEdits,
     /// Changes to the answer's header fields.
@@ -51,6 +56,18 @@ pub struct HeaderEdits {
     pub remove: Vec<http::HeaderName>,
     /// Fields to set.
     pub set: Vec<(http::HeaderName, http::HeaderValue)>,
+}
+
+impl Default for Rewrite {
+    fn default() -> Self {
+        Self {
+            strip_prefix: None,
+            add_prefix: None,
+            links: true,
+            request_headers: HeaderEdits::default(),
+            response_headers: HeaderEdits::default(),
+        }
+    }
 }
 
 impl HeaderEdits {
@@ -80,7 +97,7 @@ const IDENTITY_PREFIX: &str = "x-framex-";
 
 impl RawRewrite {
     pub(super) fn validate(self, path: &ValuePath, route_path: &str, problems: &mut ProblemList) -> Rewrite {
-        let Self { strip_prefix, add_prefix, request_headers, response_headers } = self;
+        let Self { strip_prefix, add_prefix, links, request_headers, response_headers } = self;
         let strip_prefix = strip_prefix.map(|prefix| check_prefix(&prefix, &path.key("strip_prefix"), problems));
         if let Some(prefix) = &strip_prefix
             && !route_path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -91,6 +108,7 @@ impl RawRewrite {
             );
         }
         Rewrite {
+            links: links.unwrap_or(true),
             strip_prefix,
             add_prefix: add_prefix.map(|prefix| check_prefix(&prefix, &path.key("add_prefix"), problems)),
             request_headers: request_headers.validate(&path.key("request_headers"), problems),

@@ -1,6 +1,7 @@
 //! What is known of one request while it runs.
 
 use super::envelope::AnswerEnvelope;
+use super::moved_answer::MovedPage;
 use crate::backends::{Cluster, PickedEndpoint};
 use crate::config::Protocol;
 use crate::dispatch::{CallScope, CallTicket, CallTickets};
@@ -67,6 +68,8 @@ pub struct RequestContext {
     pub(super) refused_as_framex: bool,
     /// Finds out what a FrameX answer says of its outcome.
     pub(super) outcome_reader: Option<OutcomeReader>,
+    /// Changes the links of a page that is served somewhere else than it thinks.
+    pub(super) moved_page: Option<MovedPage>,
     /// Puts the answer into FrameX's envelope.
     pub(super) envelope: Option<AnswerEnvelope>,
     /// What a worker that answers shows when it calls others.
@@ -81,6 +84,7 @@ impl RequestContext {
             dialect: snapshot.gateway.dialect,
             refused_as_framex: false,
             outcome_reader: None,
+            moved_page: None,
             envelope: None,
             snapshot: Some(snapshot),
             started: Instant::now(),

@@ -1,6 +1,7 @@
 //! What a network backend is sent: path, Host, credentials, forwarding and identity fields, in this order.
 
 use super::context::RequestContext;
+use super::moved_answer::may_be_page;
 use crate::backends::Cluster;
 use crate::config::HostHeader;
 use crate::dispatch::{edit_credentials, set_own_fields};
@@ -36,6 +37,10 @@ pub(super) fn edit(session: &Session, request: &mut RequestHeader, context: &Req
     let fields = &mut head.headers;
     fields.reserve(MOST_ADDED);
     remove_invented(fields);
+    if route.envelope || route.rewrite.links && may_be_page(head.uri.path()) {
+        // What the gateway reads must not come compressed.
+        fields.remove(header::ACCEPT_ENCODING);
+    }
     for name in &route.rewrite.remove_request {
         fields.remove(name);
     }

@@ -110,11 +110,12 @@ pub(super) fn carry_traffic(
 }
 
 pub(super) fn route_rewrite(rewrite: &config::Rewrite) -> RouteRewrite {
-    let config::Rewrite { strip_prefix, add_prefix, request_headers, response_headers } = rewrite.clone();
+    let config::Rewrite { strip_prefix, add_prefix, links, request_headers, response_headers } = rewrite.clone();
     RouteRewrite {
         prefix_field: strip_prefix.as_deref().map(field_value),
         strip_prefix,
         add_prefix,
+        links,
         remove_request: request_headers.remove,
         set_request: request_headers.set,
         remove_response: response_headers.remove,

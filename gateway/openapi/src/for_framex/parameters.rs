@@ -89,7 +89,7 @@ fn query_parameter<'m>(
     } else if shapes.items_of_list().is_none() {
         return Err("FrameX sends no objects in a query");
     } else if !is_required {
-        return Err("FrameX would demand the list, and in the body");
+        return Err("FrameX would demand the list, and in a form");
     } else if !is_repeated(parameter) {
         return Err("FrameX sends a list as a parameter for each element alone");
     } else {

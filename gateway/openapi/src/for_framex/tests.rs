@@ -3,7 +3,7 @@
 use super::*;
 
 /// A merged document with one operation, and what is made of it.
-fn framex(method: &str, path: &str, operation: Value, schemas: Value) -> ForFrameX {
+fn framex(method: &str, path: &str, operation: &Value, schemas: &Value) -> ForFrameX {
     let merged = json!({
         "openapi": "3.1.0",
         "info": { "title": "t", "version": "1" },
@@ -18,14 +18,14 @@ fn left_out(made: &ForFrameX) -> Vec<String> {
 }
 
 /// What FrameX gets of a parameter `a` in the query, or why it gets none.
-fn query(parameter: Value) -> Result<Value, String> {
+fn query(parameter: &Value) -> Result<Value, String> {
     let mut whole = json!({ "name": "a", "in": "query" });
     whole.as_object_mut().unwrap().extend(parameter.as_object().unwrap().clone());
     let made = framex(
         "get",
         "/x",
-        json!({ "parameters": [whole] }),
-        json!({ "Color": { "type": "string", "enum": ["red"] } }),
+        &json!({ "parameters": [whole] }),
+        &json!({ "Color": { "type": "string", "enum": ["red"] } }),
     );
     match made.document["paths"].get("/x") {
         Some(item) => match item["get"]["parameters"].get(0) {
@@ -78,7 +78,7 @@ fn a_parameter_of_the_query_is_one_that_a_caller_can_pass() {
         ),
         (
             json!({ "schema": { "type": "array", "items": { "type": "string" }, "default": [] } }),
-            Err("FrameX would demand the list, and in the body"),
+            Err("FrameX would demand the list, and in a form"),
         ),
         (
             json!({ "required": true, "explode": false, "schema": { "type": "array" } }),
@@ -95,7 +95,7 @@ fn a_parameter_of_the_query_is_one_that_a_caller_can_pass() {
             Err("FrameX sends nothing of a caller in a header"),
         ),
     ] {
-        assert_eq!(query(parameter.clone()), expected.map_err(str::to_owned), "{parameter}");
+        assert_eq!(query(&parameter), expected.map_err(str::to_owned), "{parameter}");
     }
 }
 
@@ -116,7 +116,7 @@ fn a_parameter_of_the_path_can_be_called_otherwise() {
     ] {
         let template = PathTemplate::parse(path).unwrap();
         let parameters: Vec<Value> = template.names().map(in_path).chain([query(other)]).collect();
-        let made = framex("get", path, json!({ "parameters": parameters }), json!({}));
+        let made = framex("get", path, &json!({ "parameters": parameters }), &json!({}));
         let (made_path, item) = made.document["paths"].as_object().unwrap().iter().next().unwrap();
         assert_eq!(made_path, expected);
         let parameters = item["get"]["parameters"].as_array().unwrap();
@@ -148,9 +148,9 @@ fn one_method_of_a_path_stays_the_first_that_framex_can_call() {
 }
 
 /// The schema of the body that FrameX gets, or why it gets no operation.
-fn body(media_type: &str, schema: Value, schemas: Value) -> Result<Value, String> {
+fn body(media_type: &str, schema: &Value, schemas: &Value) -> Result<Value, String> {
     let operation = json!({ "operationId": "o", "requestBody": { "required": true, "content": { media_type: { "schema": schema } } } });
-    let made = framex("post", "/x", operation, schemas);
+    let made = framex("post", "/x", &operation, schemas);
     let Some(item) = made.document["paths"].get("/x") else { return Err(made.left_out[0].reason.clone()) };
     let (_, media) = item["post"]["requestBody"]["content"].as_object().unwrap().iter().next().unwrap();
     let name = media["schema"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
@@ -205,11 +205,7 @@ fn a_body_is_an_object_with_known_fields() {
             Err("its body is an object with any fields, and FrameX sends those that it knows"),
         ),
     ] {
-        assert_eq!(
-            body("application/json", schema.clone(), schemas.clone()),
-            expected.map_err(str::to_owned),
-            "{schema}"
-        );
+        assert_eq!(body("application/json", &schema, &schemas), expected.map_err(str::to_owned), "{schema}");
     }
 }
 
@@ -276,7 +272,7 @@ fn a_field_has_a_type_that_framex_knows() {
             json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }, { "type": "array", "items": { "type": "integer" } }, { "type": "array", "items": { "type": "number" } }, { "type": "array", "items": { "type": "boolean" } }, { "type": "array", "items": { "type": "object" } }, { "type": "array", "items": { "type": "array" } }, { "type": "null" }] }),
         ),
     ] {
-        let made = body("application/json", json!({ "properties": { "f": schema } }), schemas.clone()).unwrap();
+        let made = body("application/json", &json!({ "properties": { "f": schema } }), &schemas).unwrap();
         assert_eq!(made["properties"]["f"], expected, "{schema}");
     }
 }
@@ -300,7 +296,7 @@ fn a_form_has_files_texts_and_numbers() {
             "object": { "type": "object", "default": {} },
         },
     });
-    let made = body("multipart/form-data", schema, json!({})).unwrap();
+    let made = body("multipart/form-data", &schema, &json!({})).unwrap();
     assert_eq!(
         made,
         json!({
@@ -328,7 +324,7 @@ fn a_form_has_files_texts_and_numbers() {
         ),
         (json!({ "type": "object" }), "the fields of its form are not known"),
     ] {
-        assert_eq!(body("multipart/form-data", schema, json!({})), Err(reason.to_owned()));
+        assert_eq!(body("multipart/form-data", &schema, &json!({})), Err(reason.to_owned()));
     }
 }
 
@@ -342,8 +338,8 @@ fn what_refers_to_itself_is_cut_where_it_does() {
     let made = framex(
         "post",
         "/x",
-        json!({ "requestBody": { "content": { "application/json": { "schema": refer("A") } } } }),
-        schemas,
+        &json!({ "requestBody": { "content": { "application/json": { "schema": refer("A") } } } }),
+        &schemas,
     );
     let schemas = &made.document["components"]["schemas"];
     assert_eq!(schemas["gw_A"]["properties"]["b"], json!({ "$ref": "#/components/schemas/gw_B" }));
@@ -357,8 +353,8 @@ fn all_around_stays_and_answers_say_whether_they_are_streams() {
     let made = framex(
         "get",
         "/x",
-        json!({ "summary": "s", "responses": stream, "callbacks": {}, "x-own": 1 }),
-        json!({ "A": {} }),
+        &json!({ "summary": "s", "responses": stream, "callbacks": {}, "x-own": 1 }),
+        &json!({ "A": {} }),
     );
     assert_eq!(
         made.document,

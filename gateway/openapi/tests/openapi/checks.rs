@@ -109,10 +109,8 @@ fn references(document: &Value, value: &Value, problems: &mut Vec<String>) {
         Value::Object(fields) => {
             for (key, inner) in fields {
                 match inner {
-                    Value::String(reference) if key == "$ref" => {
-                        if reference.strip_prefix('#').and_then(|pointer| document.pointer(pointer)).is_none() {
-                            problems.push(format!("{reference} leads nowhere"));
-                        }
+                    Value::String(reference) if key == "$ref" && !leads_somewhere(document, reference) => {
+                        problems.push(format!("{reference} leads nowhere"));
                     }
                     inner if !DATA.contains(&key.as_str()) && !key.starts_with("x-") => {
                         references(document, inner, problems);
@@ -123,4 +121,8 @@ fn references(document: &Value, value: &Value, problems: &mut Vec<String>) {
         }
         _ => {}
     }
+}
+
+fn leads_somewhere(document: &Value, reference: &str) -> bool {
+    reference.strip_prefix('#').is_some_and(|pointer| document.pointer(pointer).is_some())
 }

@@ -15,8 +15,8 @@ enum Python {
     Null,
     Dict,
     File,
-    List(Box<Python>),
-    Union(Vec<Python>),
+    List(Box<Self>),
+    Union(Vec<Self>),
     Model(String),
 }
 
@@ -283,8 +283,7 @@ fn last_token(reference: &str) -> &str {
 }
 
 /// A document with one operation that has these parts.
-fn one(operation: Value, schemas: Value) -> Value {
-    let mut operation = operation;
+fn one(mut operation: Value, schemas: &Value) -> Value {
     operation["operationId"] = operation.get("operationId").cloned().unwrap_or(json!("gw_a"));
     json!({ "paths": { "/a": { "post": operation } }, "components": { "schemas": schemas } })
 }
@@ -295,35 +294,35 @@ fn the_checker_knows_all_that_poisons_framex() {
     let model = |property: Value| json!({ "M": { "type": "object", "properties": { "a": property } }, "R": { "required": ["b"], "properties": { "b": { "type": "string" } } } });
     let query = |name: &str, schema: Value| json!({ "parameters": [{ "name": name, "in": "query", "required": true, "schema": schema }] });
     for (document, is_well) in [
-        (one(json!({}), json!({})), true),
-        (one(json!({ "operationId": "fetch_response" }), json!({})), false),
-        (one(json!({ "operationId": 1 }), json!({})), false),
-        (one(query("q", json!({ "type": "string" })), json!({})), true),
-        (one(query("x-token", json!({ "type": "string" })), json!({})), false),
-        (one(query("from", json!({ "type": "string" })), json!({})), false),
-        (one(query("q", json!({ "anyOf": [] })), json!({})), false),
-        (one(query("q", json!({ "type": ["string"] })), json!({})), false),
-        (one(json!({ "parameters": [{ "name": "q", "in": "query", "content": {} }] }), json!({})), false),
+        (one(json!({}), &json!({})), true),
+        (one(json!({ "operationId": "fetch_response" }), &json!({})), false),
+        (one(json!({ "operationId": 1 }), &json!({})), false),
+        (one(query("q", json!({ "type": "string" })), &json!({})), true),
+        (one(query("x-token", json!({ "type": "string" })), &json!({})), false),
+        (one(query("from", json!({ "type": "string" })), &json!({})), false),
+        (one(query("q", json!({ "anyOf": [] })), &json!({})), false),
+        (one(query("q", json!({ "type": ["string"] })), &json!({})), false),
+        (one(json!({ "parameters": [{ "name": "q", "in": "query", "content": {} }] }), &json!({})), false),
         (
             one(
                 json!({ "requestBody": { "content": { "application/json": { "schema": { "type": "object" } } } } }),
-                json!({}),
+                &json!({}),
             ),
             false,
         ),
-        (one(json!({ "requestBody": { "content": { "application/x-www-form-urlencoded": {} } } }), json!({})), false),
-        (one(body("M"), model(json!({ "anyOf": [{ "type": "string" }, { "type": "null" }] }))), true),
-        (one(body("M"), model(json!({ "anyOf": [{ "$ref": "#/components/schemas/R" }, { "type": "null" }] }))), true),
-        (one(body("M"), model(json!({ "$ref": "#/components/schemas/R" }))), false),
-        (one(body("M"), model(json!({}))), false),
-        (one(body("M"), model(json!({ "allOf": [{ "type": "string" }] }))), false),
-        (one(body("M"), model(json!({ "anyOf": [{ "$ref": "#/components/schemas/M" }, { "type": "null" }] }))), false),
-        (one(body("M"), model(json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }] } }))), false),
-        (one(body("N"), model(json!({ "type": "string" }))), false),
+        (one(json!({ "requestBody": { "content": { "application/x-www-form-urlencoded": {} } } }), &json!({})), false),
+        (one(body("M"), &model(json!({ "anyOf": [{ "type": "string" }, { "type": "null" }] }))), true),
+        (one(body("M"), &model(json!({ "anyOf": [{ "$ref": "#/components/schemas/R" }, { "type": "null" }] }))), true),
+        (one(body("M"), &model(json!({ "$ref": "#/components/schemas/R" }))), false),
+        (one(body("M"), &model(json!({}))), false),
+        (one(body("M"), &model(json!({ "allOf": [{ "type": "string" }] }))), false),
+        (one(body("M"), &model(json!({ "anyOf": [{ "$ref": "#/components/schemas/M" }, { "type": "null" }] }))), false),
+        (one(body("M"), &model(json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }] } }))), false),
+        (one(body("N"), &model(json!({ "type": "string" }))), false),
     ] {
         assert_eq!(registered_routes(&document).is_ok(), is_well, "{document} {:?}", registered_routes(&document));
     }
-    let mut second = one(json!({}), json!({}));
+    let mut second = one(json!({}), &json!({}));
     second["paths"]["/a"]["parameters"] = json!([]);
     assert!(registered_routes(&second).is_err());
 }

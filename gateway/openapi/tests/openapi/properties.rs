@@ -9,7 +9,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn whatever_is_merged_is_well_and_framex_can_use_what_is_made_of_it(one in document(), two in document()) {
