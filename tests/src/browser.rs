@@ -81,6 +81,12 @@ impl Browser {
         self.command("execute/sync", &json!({ "script": format!("return ({expression});"), "args": [] })).await
     }
 
+    /// What a JavaScript promise on the page comes to.
+    pub async fn promised(&self, promise: &str) -> Value {
+        let script = format!("const done = arguments[0]; ({promise}).then(done, error => done(String(error)));");
+        self.command("execute/async", &json!({ "script": script, "args": [] })).await
+    }
+
     /// Waits until a JavaScript expression is true on the page.
     pub async fn until(&self, expression: &str) {
         eventually(&format!("on the page: {expression}"), async || {

@@ -15,6 +15,7 @@ mod framex_workers;
 mod grants;
 mod http_backend;
 mod learning;
+mod moved;
 mod observability;
 mod outbound;
 mod packages;
