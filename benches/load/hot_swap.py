@@ -87,15 +87,18 @@ telemetry: { access_log: off, level: warn }
         self.port, self.admin = (int(address.rpartition(":")[2]) for address in (ports["listeners"][0], ports["admin"]))
         wait_for(self.port, "the gateway")
 
-    def write_namespace(self):
-        partial = self.namespace.with_suffix(".partial")
-        partial.write_text(f"""
+    def namespace_text(self):
+        return f"""
 namespace: load
 plugins:
   stream: {{ component: ../stream-{self.swaps % 2}.wasm, limits: {{ concurrency: 64 }} }}
 routes:
   - {{ match: {{ path: /stream }}, to: stream, public: true }}
-""")
+"""
+
+    def write_namespace(self):
+        partial = self.namespace.with_suffix(".partial")
+        partial.write_text(self.namespace_text())
         partial.rename(self.namespace)
 
     def swap(self):

@@ -20,9 +20,9 @@ import time
 from compare import GATEWAY, REPOSITORY, Processes, install_missing
 from hot_swap import SwappingGateway
 
-CONNECTIONS, PAUSE_MS = 12, 8
+CONNECTIONS, PAUSE_MS = 24, 8
 SCRIPT = """
-local paths, number = { "/stays?n=1&delay=0", "/stream?n=1&delay=0" }, 0
+local paths, number = { "/stays/stream?n=1&delay=0", "/stream?n=1&delay=0" }, 0
 function delay() return %d end
 function request()
   number = number + 1
@@ -73,12 +73,10 @@ class PluginsThatComeAndGo(SwappingGateway):
         self.guest = folder / "namespaces" / "guest.yaml"
         super().__init__(folder, processes, program)
 
-    def write_namespace(self):
-        super().write_namespace()
-        text = self.namespace.read_text().replace("routes:\n", "  stays: { component: ../stream-0.wasm, limits: { concurrency: 64 } }\nroutes:\n")
-        partial = self.namespace.with_suffix(".partial")
-        partial.write_text(text + "  - { match: { path: /stays }, to: stays, public: true }\n")
-        partial.rename(self.namespace)
+    def namespace_text(self):
+        stays = "  stays: { component: ../stream-0.wasm, limits: { concurrency: 64 } }\nroutes:\n"
+        route = "  - { match: { path: /stays/stream }, to: stays, public: true, rewrite: { strip_prefix: /stays } }\n"
+        return super().namespace_text().replace("routes:\n", stays) + route
 
     def add(self):
         partial = self.guest.with_suffix(".partial")
