@@ -3,11 +3,13 @@
 
     benches/load/framex_hop.py
 
-Four ways to the same answer of one FrameX plugin, `define` of conf/demo/framex_plugins/glossary.py:
+Five ways to the same answer of one FrameX plugin, `define` of conf/demo/framex_plugins/glossary.py:
 
     direct            the instance itself
     framex -> framex  another FrameX instance, whose proxy plugin calls it
     gateway -> framex the gateway
+    framex -> gateway -> framex
+                      another FrameX instance, whose proxy plugin calls it through the gateway
     worker -> framex  a FrameX worker of the gateway, which calls it through the gateway (sdk/python)
 
 Per request: requests/s, latency, and the CPU time of every process on the way. The hop is what is more than `direct`. Uses the
@@ -27,6 +29,7 @@ import compare
 from compare import REPOSITORY, Processes, cpu_seconds, free_port, wait_for
 
 PYTHON = REPOSITORY / ".venv" / "bin" / "python3"
+KEY = "the-key-of-the-benchmark"
 PATH = "/api/v1/glossary/define?word=gateway"
 
 
@@ -49,18 +52,16 @@ class Hop(compare.Bench):
     def run(self):
         print(self.machine())
         plugin = self.framex("glossary", ["glossary"], REPOSITORY / "conf/demo/framex_plugins", {})
-        proxied = {"proxy": {"proxy_urls": {f"http://127.0.0.1:{plugin[0]}": {"enable": ["/*"]}}}}
-        environment = {
-            "PLUGINS": json.dumps(proxied),
-            "LOAD_BUILTIN_PLUGINS": '["proxy"]',
-            "SERVER__ENABLE_PROXY": "true",
-        }
-        proxy = self.framex("proxy", [], self.folder, environment)
-        port, pid, token = self.start_gateway("hop", compare.gateway_yaml("{ file: access.json }", 2), self.namespaces(plugin[0]))
+        proxy = self.framex("proxy", [], self.folder, pointing_at(plugin[0]))
+        platform = compare.gateway_yaml("{ file: access.json }", 2)
+        platform += f"\nkeys: {{ instance: {{ key: {KEY}, namespaces: [load], dialect: framex }} }}\n"
+        port, pid, token = self.start_gateway("hop", platform, self.namespaces(plugin[0]))
+        through = self.framex("through", [], self.folder, pointing_at(port))
         ways = {
             "direct": (plugin[0], PATH, None, [plugin[1]]),
             "framex -> framex": (proxy[0], PATH, None, [plugin[1], proxy[1]]),
             "gateway -> framex": (port, PATH, token, [plugin[1], pid]),
+            "framex -> gateway -> framex": (through[0], PATH, None, [plugin[1], pid, through[1]]),
             "worker -> framex": (port, "/api/v1/asker/ask", token, [plugin[1], pid]),
         }
         for name, (port, path, token, _) in ways.items():
@@ -99,7 +100,7 @@ plugins:
       ready: {{ path: /health }}
     requires: [{{ path: /api/v1/glossary/define, methods: [GET] }}]
 backends:
-  plugin: {{ framex: {{ endpoints: ["http://127.0.0.1:{plugin}"] }} }}
+  plugin: {{ framex: {{ endpoints: ["http://127.0.0.1:{plugin}"], openapi: {{ enable: [] }} }} }}
 routes:
   - {{ name: glossary, match: {{ path: /api/v1/glossary/define }}, to: plugin }}
   - {{ name: asker, match: {{ path: /api/v1/asker/** }}, to: asker }}
@@ -121,18 +122,30 @@ routes:
 
     def table(self, results):
         median = lambda name, value: statistics.median(result[value] for result in results[name])
-        print(f"{'':<20}{'requests/s':>12}{'p50 µs':>10}{'p99 µs':>10}{'CPU-µs':>10}{'hop CPU-µs':>13}{'each round':>30}")
+        print(f"{'':<30}{'requests/s':>12}{'p50 µs':>10}{'p99 µs':>10}{'CPU-µs':>10}{'hop CPU-µs':>13}{'each round':>30}")
         for name, rounds in results.items():
             hop = median(name, "cpu") - median("direct", "cpu")
             each = " ".join(f"{result['cpu']:.0f}" for result in rounds)
             print(
-                f"{name:<20}{median(name, 'rate'):>12.0f}{median(name, 'p50'):>10.0f}{median(name, 'p99'):>10.0f}"
+                f"{name:<30}{median(name, 'rate'):>12.0f}{median(name, 'p50'):>10.0f}{median(name, 'p99'):>10.0f}"
                 f"{median(name, 'cpu'):>10.0f}{hop:>13.0f}{each:>30}"
             )
         own = median("framex -> framex", "cpu") - median("direct", "cpu")
         for name in ["gateway -> framex", "worker -> framex"]:
             hop = median(name, "cpu") - median("direct", "cpu")
             print(f"FrameX's own hop costs {own / hop:.0f} times as much CPU as {name}")
+        between = median("framex -> gateway -> framex", "cpu") / median("framex -> framex", "cpu")
+        print(f"With the gateway between two instances a call costs {between:.3f} times as much CPU as without")
+
+
+def pointing_at(port):
+    """The environment of an instance whose proxy plugin calls what is at `port`."""
+    proxy = {"proxy_urls": {f"http://127.0.0.1:{port}": {"enable": ["/*"]}}, "auth": {"rules": {"/api/v1/*": [KEY]}}}
+    return {
+        "PLUGINS": json.dumps({"proxy": proxy}),
+        "LOAD_BUILTIN_PLUGINS": '["proxy"]',
+        "SERVER__ENABLE_PROXY": "true",
+    }
 
 
 ASKER = '''
