@@ -27,6 +27,10 @@ pub(super) struct RawInvoke {
 pub(super) struct RawNamespaceAccess {
     /// Who may call the namespace's routes, beside the rule that the token grants the namespace.
     invoke: RawInvoke,
+    /// Whether what a browser asks before a request from another origin (a CORS preflight, which never carries a token) goes on to
+    /// the backend, which answers it. Default: false: it is refused like every request without a token. Plugins in the process get
+    /// none.
+    preflight: bool,
 }
 
 /// What a caller's token must show beside the namespace itself.
@@ -41,9 +45,14 @@ pub struct Invoke {
 }
 
 impl RawNamespaceAccess {
-    pub(super) fn validate(self, path: &ValuePath, issuers: Option<&[String]>, problems: &mut ProblemList) -> Invoke {
-        let Self { invoke } = self;
-        invoke.validate(&path.key("invoke"), issuers, problems)
+    pub(super) fn validate(
+        self,
+        path: &ValuePath,
+        issuers: Option<&[String]>,
+        problems: &mut ProblemList,
+    ) -> (Invoke, bool) {
+        let Self { invoke, preflight } = self;
+        (invoke.validate(&path.key("invoke"), issuers, problems), preflight)
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Namespace {
     pub name: String,
     /// What a token must show beside the namespace.
     pub invoke: Invoke,
+    /// Whether CORS preflights go on to backends without a token.
+    pub preflight: bool,
     /// How much traffic the whole namespace takes.
     pub limits: TrafficLimits,
     /// Plugins, in the order of their names.
@@ -126,9 +128,11 @@ impl RawNamespace {
             }
             network.push(raw.validate(&name, &path, base, problems));
         }
+        let (invoke, preflight) = access.validate(&root.key("access"), platform.issuers, problems);
         Namespace {
             name: name.to_owned(),
-            invoke: access.validate(&root.key("access"), platform.issuers, problems),
+            invoke,
+            preflight,
             limits: limits.validate(&root.key("limits"), problems),
             plugins: components,
             publishers: publishers.into_iter().map(|(name, file)| (name, base.join(file))).collect(),

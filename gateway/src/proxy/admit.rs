@@ -11,6 +11,7 @@ use crate::request::{RequestView, client_address, normal_host, normal_path};
 use crate::snapshot::{Routed, Snapshot};
 use crate::telemetry::{RequestId, TraceContext};
 use http::{Method, header};
+use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -90,8 +91,10 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<A
     context.route = Some(route.clone());
 
     let now = context.time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    context.identity = access::identify(&route.rule, &snapshot.tokens, &request.headers, now)?;
-    route.rule.authorise(&context.identity)?;
+    if !(route.preflight && is_preflight(request)) {
+        context.identity = access::identify(&route.rule, &snapshot.tokens, &request.headers, now)?;
+        route.rule.authorise(&context.identity)?;
+    }
 
     refuse_function_calls(&route, context.normal_path.as_deref().unwrap_or_else(|| request.uri.path()))?;
     context.guards = route.enter(context.started)?;
@@ -99,6 +102,13 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<A
         (Some(limit), Some(length)) if length > limit => Err(body_too_large(limit)),
         _ => Ok(Admitted::ToRoute),
     }
+}
+
+/// What a browser asks before a request from another origin (Fetch, "CORS-preflight fetch"). It never carries credentials.
+fn is_preflight(request: &RequestHeader) -> bool {
+    request.method == Method::OPTIONS
+        && request.headers.contains_key(header::ORIGIN)
+        && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 fn content_length(session: &Session) -> Option<u64> {

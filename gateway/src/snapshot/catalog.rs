@@ -129,6 +129,9 @@ impl Catalog {
                 (made.document, merged.left_out.into_iter().chain(made.left_out).collect())
             }
         };
+        for left_out in &left_out {
+            tracing::debug!(?reader, %left_out, "an operation is not in the document");
+        }
         let body = document.to_string();
         let digest = Sha256::digest(&body);
         let etag: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();

@@ -56,6 +56,7 @@ pub(super) fn compile(
             claims: Vec::new(),
             plugins: Vec::new(),
         },
+        preflight: false,
         timeout: None,
         request_body: None,
         rewrite,

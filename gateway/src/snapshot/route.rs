@@ -24,6 +24,8 @@ pub struct Route {
     pub name: String,
     /// Who may call.
     pub rule: AccessRule,
+    /// Whether CORS preflights go on to the backend without a token.
+    pub preflight: bool,
     /// Who answers.
     pub target: Target,
     /// Who answers when the target cannot.

@@ -70,6 +70,7 @@ impl RouteMaker<'_> {
             namespace_field: field_value(&config.name),
             name: route.name.clone(),
             rule: access_rule(config, route),
+            preflight: config.preflight && matches!(target, Target::Cluster(_)),
             timeout: route.timeout,
             request_body: smaller(route.limits.request_body, config.limits.request_body),
             rewrite: route_rewrite(&route.rewrite),

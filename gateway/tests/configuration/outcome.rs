@@ -56,6 +56,7 @@ pub(crate) fn describe_snapshot(case: &Path, snapshot: &Snapshot) -> String {
                 part.config.plugins.iter().map(|plugin| (plugin.name.clone(), shown(plugin))).collect();
             let described = json!({
                 "invoke": shown(&part.config.invoke),
+                "preflight": part.config.preflight,
                 "limits": shown(part.config.limits),
                 "plugins": plugins,
                 "backends": backends,

@@ -236,3 +236,28 @@ async fn hundreds_of_learnt_paths_answer_without_a_written_route() {
         "what is not in the document is not there"
     );
 }
+
+#[tokio::test]
+async fn a_browser_of_another_origin_may_ask_first_where_the_team_says_so() {
+    let app = Everything::start().await;
+    for (preflight, status) in [(true, 200), (false, 401)] {
+        let yaml = format!(
+            "access: {{ preflight: {preflight} }}
+backends: {{ app: {{ http: {{ endpoints: [\"http://{}\"], openapi: {{ at: {AT} }} }} }} }}",
+            app.address()
+        );
+        let gateway = Gateway::start(Conf::new().namespace("team", &yaml)).await;
+        let asks = |call: Call| {
+            call.header("origin", "https://app.example.com").header("access-control-request-method", "PUT")
+        };
+        let answer = asks(gateway.call("OPTIONS", &format!("{AT}/animals/rex"))).await;
+        assert_eq!(answer.status, status);
+        if preflight {
+            assert_eq!(answer.header("access-control-allow-origin"), "https://app.example.com");
+        }
+        let real = asks(gateway.call("PUT", &format!("{AT}/animals/rex"))).await;
+        assert_eq!(real.status, 401, "only the question is let through");
+        let other = gateway.call("OPTIONS", &format!("{AT}/animals/rex")).await;
+        assert_eq!(other.status, 401, "other requests with this method are not");
+    }
+}
