@@ -12,6 +12,7 @@
 //! given, the request as a plugin sees it, and the meaning of a plugin's failure.
 
 mod account;
+mod answer_envelope;
 mod call_scope;
 mod call_tickets;
 mod counted_body;
@@ -26,6 +27,7 @@ mod plugin_failure;
 mod plugin_request;
 mod problem;
 
+pub(crate) use answer_envelope::AnswerEnvelope;
 pub use call_scope::CallScope;
 pub(crate) use call_tickets::{CallTicket, CallTickets};
 pub(crate) use fields::{edit_credentials, set_own_fields};
@@ -33,4 +35,4 @@ pub(crate) use function_calls::{call_function, find_function, refuse_function_ca
 pub use internal_calls::InternalCalls;
 pub(crate) use plugin_failure::{cut_of, rejection_of};
 pub(crate) use plugin_request::{PluginRequest, plugin_request};
-pub(crate) use problem::{framex_problem, framex_time, problem, problem_fields};
+pub(crate) use problem::{framex_problem, problem, problem_fields};

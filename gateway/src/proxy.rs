@@ -7,7 +7,6 @@
 mod admit;
 mod context;
 mod edge;
-mod envelope;
 mod failure;
 mod framex_client;
 mod framing;
@@ -32,7 +31,6 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use context::RequestContext;
-use envelope::AnswerEnvelope;
 use http::{Method, StatusCode, Version, header};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
@@ -339,10 +337,7 @@ impl ProxyHttp for GatewayProxy {
         }
         context.moved_page = moved_answer::begin(answer, session, context)?;
         if context.moved_page.is_none() && context.route.as_ref().is_some_and(|route| route.envelope) {
-            context.envelope = AnswerEnvelope::begin(answer, &session.req_header().method)?;
-            if context.envelope.is_some() {
-                reply::frame_without_length(answer, session)?;
-            }
+            context.envelope = reply::put_in_envelope(answer, session)?;
         }
         reply::edit_answer(answer, context)
     }

@@ -109,17 +109,21 @@ impl RawNamespace {
                     .report(path, format!("`{backend}` is a plugin already; plugins and backends share their names"));
             }
         }
+        let around = Surroundings { plugins: &plugin_names, backends: &backend_names, issuers: platform.issuers };
+        let of_learning = LearningPlatform { namespace: name, around: &around, grants: platform.grants };
+        let mut learning = BTreeMap::new();
         let mut components = Vec::new();
         let mut workers = Vec::new();
-        for (name, raw) in plugins {
-            match raw.validate(&name, &root.key("plugins").key(name.clone()), base, problems) {
+        for (name, mut raw) in plugins {
+            let path = root.key("plugins").key(name.clone());
+            if let Some(learnt) = raw.validate_learning(&name, &path, of_learning, problems) {
+                learning.insert(name.clone(), learnt);
+            }
+            match raw.validate(&name, &path, base, problems) {
                 PluginKind::Component(plugin) => components.push(plugin),
                 PluginKind::Worker(worker) => workers.push(worker),
             }
         }
-        let around = Surroundings { plugins: &plugin_names, backends: &backend_names, issuers: platform.issuers };
-        let of_learning = LearningPlatform { namespace: name, around: &around, grants: platform.grants };
-        let mut learning = BTreeMap::new();
         let mut network = Vec::with_capacity(backends.len());
         for (name, mut raw) in backends {
             let path = root.key("backends").key(name.clone());

@@ -1,6 +1,7 @@
 //! Plugins that run inside the gateway's process.
 
 use super::backend::Backend;
+use super::learning::{Learning, LearningPlatform};
 use super::problem::{ProblemList, ValuePath};
 use super::units::{ByteSize, Span};
 use super::worker::RawWorker;
@@ -224,6 +225,17 @@ impl RawPlugin {
     /// Whether it is a process of its own.
     pub(super) fn is_worker(&self) -> bool {
         self.worker.is_some()
+    }
+
+    /// Takes out what is learnt of a worker, if anything; `path` is the plugin's.
+    pub(super) fn validate_learning(
+        &mut self,
+        name: &str,
+        path: &ValuePath,
+        platform: LearningPlatform<'_>,
+        problems: &mut ProblemList,
+    ) -> Option<Learning> {
+        self.worker.as_mut()?.validate_learning(name, &path.key("worker"), platform, problems)
     }
 
     pub(super) fn validate(self, name: &str, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> PluginKind {

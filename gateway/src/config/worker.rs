@@ -1,5 +1,6 @@
 //! Plugins that are processes of their own, started and watched by the gateway.
 
+use super::learning::{Learning, LearningPlatform, RawLearning};
 use super::plugin::Requirement;
 use super::problem::{ProblemList, ValuePath};
 use super::units::{ByteSize, Span};
@@ -38,6 +39,9 @@ pub(super) struct RawWorker {
     cpus: Option<f64>,
     /// Longest silence, of a whole answer or within it. Default: 60s. A route's `timeout` takes precedence.
     silence: Option<Span>,
+    /// Where its OpenAPI document is: its endpoints are learnt from there, as of a backend. Those of a FrameX plugin module are at
+    /// `{ path: /api/v1/openapi.json, at: / }`.
+    openapi: Option<RawLearning>,
 }
 
 /// Where a worker listens.
@@ -98,8 +102,32 @@ impl Worker {
 }
 
 impl RawWorker {
+    /// Takes out what is learnt of the worker, if anything; `path` is the worker's.
+    pub(super) fn validate_learning(
+        &mut self,
+        name: &str,
+        path: &ValuePath,
+        platform: LearningPlatform<'_>,
+        problems: &mut ProblemList,
+    ) -> Option<Learning> {
+        let raw = self.openapi.take()?;
+        Some(raw.validate(name, false, &path.key("openapi"), platform, problems))
+    }
+
     pub(super) fn validate(self, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Worker {
-        let Self { command, directory, environment, listen, ready, replicas, stop_grace, memory, cpus, silence } = self;
+        let Self {
+            command,
+            directory,
+            environment,
+            listen,
+            ready,
+            replicas,
+            stop_grace,
+            memory,
+            cpus,
+            silence,
+            openapi: _,
+        } = self;
         if command.first().is_none_or(String::is_empty) {
             problems.report(path.key("command"), "names no program; write `[program, argument, …]`");
         }

@@ -48,6 +48,8 @@ pub(super) struct Account {
     pub(super) path: String,
     pub(super) route: Option<Arc<Route>>,
     pub(super) status: u16,
+    /// What the answer comes to, where that is not its status.
+    pub(super) outcome: Option<u16>,
     pub(super) rejection: Option<Rejection>,
     pub(super) on_fallback: bool,
     pub(super) endpoint: Option<Arc<str>>,
@@ -118,7 +120,7 @@ impl Drop for Account {
                 Destination::Outside => "outbound",
             },
             status: self.status,
-            outcome: None,
+            outcome: self.outcome,
             reason,
             note: self.rejection.as_ref().map(|rejection| &*rejection.note),
             duration: self.started.elapsed(),

@@ -1,6 +1,7 @@
 //! Answers the requests that plugins make.
 
 use super::account::{Account, Books, Destination};
+use super::answer_envelope::AnswerEnvelope;
 use super::call_scope::CallScope;
 use super::call_tickets::{CallTickets, Ticketed};
 use super::counted_body::{TooLong, counted};
@@ -182,14 +183,22 @@ impl InternalCalls {
             return Err(self.unrouted(plugin, OutgoingError::Loop));
         }
         let mut account = self.open(scope, deadline, &request, &path);
-        let is_head = *request.method() == Method::HEAD;
+        let method = request.method().clone();
+        let is_head = method == Method::HEAD;
         match self.answer(&mut account, request, namespace, &path).await {
             Ok(answer) => {
-                let (mut head, body) = answer.into_parts();
+                let (mut head, mut body) = answer.into_parts();
+                let mut outcome = None;
                 if let Some(route) = &account.route {
+                    if let Some(envelope) = route.envelope.then(|| AnswerEnvelope::begin(&mut head, &method)).flatten()
+                    {
+                        outcome = envelope.hidden_status();
+                        body = envelope.around(body);
+                    }
                     route.rewrite.edit_response(&mut head.headers);
                 }
                 account.answer_began(head.status.as_u16(), &head.headers);
+                account.outcome = outcome;
                 Ok(Response::from_parts(head, account.closes_with(body)))
             }
             Err(Refusal::Answer(rejection)) => {
@@ -263,6 +272,7 @@ impl InternalCalls {
             path: path.to_owned(),
             route: None,
             status: 0,
+            outcome: None,
             rejection: None,
             on_fallback: false,
             endpoint: None,

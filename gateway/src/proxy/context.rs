@@ -1,10 +1,9 @@
 //! What is known of one request while it runs.
 
-use super::envelope::AnswerEnvelope;
 use super::moved_answer::MovedPage;
 use crate::backends::{Cluster, PickedEndpoint};
 use crate::config::Protocol;
-use crate::dispatch::{CallScope, CallTicket, CallTickets};
+use crate::dispatch::{AnswerEnvelope, CallScope, CallTicket, CallTickets};
 use crate::identity::Identity;
 use crate::lifecycle::RunningRequest;
 use crate::rejection::{Reason, Rejection};

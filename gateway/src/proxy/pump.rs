@@ -4,11 +4,10 @@
 //! plugin. A client that goes away ends the plugin's work: everything of the call is dropped with this future.
 
 use super::context::RequestContext;
-use super::envelope::AnswerEnvelope;
 use super::expects_continue;
-use super::reply::edit_answer;
+use super::reply::{edit_answer, put_in_envelope};
 use crate::backends::LocalPlugin;
-use crate::dispatch::{CallScope, PluginRequest, cut_of, plugin_request, rejection_of};
+use crate::dispatch::{AnswerEnvelope, CallScope, PluginRequest, cut_of, plugin_request, rejection_of};
 use crate::rejection::{Reason, Rejection};
 use crate::snapshot::Route;
 use bytes::Bytes;
@@ -265,8 +264,7 @@ impl Download {
         let promised = header.headers.get(header::CONTENT_LENGTH).filter(|_| !has_no_body);
         let promised = promised.and_then(|length| length.to_str().ok()?.parse().ok());
         let wants_envelope = context.route.as_ref().is_some_and(|route| route.envelope);
-        let envelope =
-            if wants_envelope { AnswerEnvelope::begin(&mut header, &session.req_header().method)? } else { None };
+        let envelope = if wants_envelope { put_in_envelope(&mut header, session)? } else { None };
         // With an envelope there is a body where there was none.
         let has_no_body = has_no_body && envelope.is_none();
         let has_length = header.headers.contains_key(header::CONTENT_LENGTH);

@@ -2,7 +2,7 @@
 
 use super::context::RequestContext;
 use super::framex_client::{awaits_events, speaks_framex};
-use crate::dispatch::{framex_problem, problem, problem_fields};
+use crate::dispatch::{AnswerEnvelope, framex_problem, problem, problem_fields};
 use crate::rejection::Rejection;
 use crate::request::field::X_REQUEST_ID;
 use bytes::Bytes;
@@ -29,6 +29,18 @@ pub(super) async fn write(session: &mut Session, context: &mut RequestContext, r
     let is_head = session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(answer), is_head).await?;
     session.write_response_body((!is_head).then(|| Bytes::from(body)), true).await
+}
+
+/// Begins to put an answer into FrameX's envelope. `None` when it stays as it is.
+pub(super) fn put_in_envelope(answer: &mut ResponseHeader, session: &mut Session) -> Result<Option<AnswerEnvelope>> {
+    let empty = ResponseHeader::build_no_case(answer.status, Some(0))?;
+    let mut parts: http::response::Parts = std::mem::replace(answer, empty).into();
+    let envelope = AnswerEnvelope::begin(&mut parts, &session.req_header().method);
+    *answer = parts.into();
+    if envelope.is_some() {
+        frame_without_length(answer, session)?;
+    }
+    Ok(envelope)
 }
 
 /// Frames an answer whose length is not known beforehand (RFC 9112 §6).

@@ -185,7 +185,7 @@ impl<'a> Draft<'a> {
 
     fn is_http(&self, backend: &str) -> bool {
         let cluster = self.part.clusters.get(backend);
-        cluster.is_some_and(|cluster| matches!(cluster.config.kind, NetworkKind::Http { .. }))
+        cluster.is_some_and(|cluster| matches!(cluster.config.kind, NetworkKind::Http { .. } | NetworkKind::Worker(_)))
     }
 
     /// # Errors

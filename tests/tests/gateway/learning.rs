@@ -286,3 +286,25 @@ async fn documents_change_under_load_and_no_request_notices() {
     }
     assert!(answered.load(Ordering::Relaxed) > 100);
 }
+
+#[tokio::test]
+async fn the_endpoints_of_a_worker_are_learnt_like_those_of_a_backend() {
+    let uvicorn = framex_tests::installed("uvicorn");
+    let yaml = format!(
+        "plugins:
+  service:
+    worker:
+      command: [{}, shop:app, --uds, $GW_SOCKET]
+      directory: {}
+      ready: {{ path: /openapi.json }}
+      openapi: {{ public: true, interval: 1s }}",
+        uvicorn.display(),
+        framex_tests::repository("conf/demo").display()
+    );
+    let gateway = Gateway::start(Conf::new().namespace("team", &yaml)).await;
+    becomes(&gateway, "/api/v1/team/items/1", 200).await;
+    let document = gateway.get("/openapi.json").await.json();
+    assert_eq!(document["paths"]["/api/v1/team/items/{number}"]["get"]["tags"], json!(["team/service"]));
+    let line = gateway.access_line("the item", |line| line["status"] == 200).await;
+    assert_eq!((&line["backend_kind"], &line["backend"]), (&json!("worker"), &json!("service")));
+}

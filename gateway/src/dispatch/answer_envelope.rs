@@ -1,18 +1,21 @@
-//! Puts plain answers into FrameX's envelope, where a route says so. The bytes are `framex_wire`'s; this is how they fit a session.
+//! Puts plain answers into FrameX's envelope, where a route says so. The bytes are `framex_wire`'s; this is how they fit an answer.
 
-use crate::dispatch::framex_time;
+use super::problem::framex_time;
 use bytes::Bytes;
+use framex_plugin_host::Body;
 use framex_wire::envelope::{Conversion, EnvelopeWriter, empty_body, failure_body, text_body};
-use http::{Method, StatusCode, header};
-use pingora_error::Result;
-use pingora_http::ResponseHeader;
+use futures_util::stream;
+use http::response::Parts;
+use http::{HeaderValue, Method, StatusCode, header};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 
 /// The longest text, or error, that is put into an envelope; of a longer one the rest is left out.
 const LONGEST_COLLECTED: usize = 1 << 20;
 
 /// An answer that is being put into an envelope.
 #[derive(Debug)]
-pub(super) struct AnswerEnvelope {
+pub(crate) struct AnswerEnvelope {
     /// As the backend sent it.
     status: u16,
     content: Content,
@@ -39,46 +42,65 @@ enum Content {
 
 impl AnswerEnvelope {
     /// Edits the head of an answer for the envelope that its body will get. `None` when the answer stays as it is.
-    ///
-    /// # Errors
-    /// None in practice: the fields are valid.
-    pub(super) fn begin(answer: &mut ResponseHeader, method: &Method) -> Result<Option<Self>> {
+    pub(crate) fn begin(answer: &mut Parts, method: &Method) -> Option<Self> {
         if *method == Method::HEAD || answer.headers.contains_key(header::CONTENT_ENCODING) {
-            return Ok(None);
+            return None;
         }
         let content_type = answer.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.map(str::to_owned);
         let is_empty = answer.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
         let status = answer.status.as_u16();
         let content = match Conversion::of(status, content_type.as_deref(), is_empty) {
-            Conversion::None => return Ok(None),
+            Conversion::None => return None,
             Conversion::Wrap => Content::Wrap(Some(EnvelopeWriter::new(status, &framex_time()))),
             Conversion::Empty => {
-                answer.set_status(StatusCode::OK)?;
+                answer.status = StatusCode::OK;
                 Content::Empty { is_sent: false }
             }
             Conversion::Text => Content::Collect { content_type, body: Vec::new() },
             Conversion::Failure => {
                 // FrameX's client takes every other status for a failure without a reason.
-                answer.set_status(StatusCode::OK)?;
+                answer.status = StatusCode::OK;
                 Content::Collect { content_type, body: Vec::new() }
             }
         };
         // Its length is another one now, and so is what a validator would be of.
         for name in [header::CONTENT_LENGTH, header::ETAG, header::LAST_MODIFIED, header::ACCEPT_RANGES] {
-            answer.remove_header(&name);
+            answer.headers.remove(name);
         }
-        answer.insert_header(header::CONTENT_TYPE, "application/json")?;
-        Ok(Some(Self { status, content }))
+        answer.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Some(Self { status, content })
     }
 
     /// The status that the backend sent, where the client is shown another one.
-    pub(super) fn hidden_status(&self) -> Option<u16> {
+    pub(crate) fn hidden_status(&self) -> Option<u16> {
         Some(self.status).filter(|status| *status >= 300)
     }
 
+    /// A whole body in its envelope.
+    pub(super) fn around(self, body: Body) -> Body {
+        let frames = stream::unfold(Some((self, body)), |state| async move {
+            let (mut envelope, mut body) = state?;
+            loop {
+                match body.frame().await {
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(chunk) => {
+                            if let Some(out) = envelope.push(Some(&chunk), false) {
+                                return Some((Ok(Frame::data(out)), Some((envelope, body))));
+                            }
+                        }
+                        Err(trailers) => return Some((Ok(trailers), Some((envelope, body)))),
+                    },
+                    Some(Err(error)) => return Some((Err(error), None)),
+                    None => return envelope.push(None, true).map(|out| (Ok(Frame::data(out)), None)),
+                }
+            }
+        });
+        StreamBody::new(frames).boxed_unsync()
+    }
+
     /// What goes on to the client when `chunk` has come; `is_last` says that nothing more will.
-    pub(super) fn push(&mut self, chunk: Option<&Bytes>, is_last: bool) -> Option<Bytes> {
+    pub(crate) fn push(&mut self, chunk: Option<&Bytes>, is_last: bool) -> Option<Bytes> {
         let mut out = Vec::new();
         match &mut self.content {
             Content::Wrap(writer) => {
@@ -119,11 +141,15 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
+    fn answer(status: u16, content_type: &str) -> Parts {
+        let answer = http::Response::builder().status(status).header(header::CONTENT_TYPE, content_type);
+        answer.body(()).unwrap().into_parts().0
+    }
+
     fn convert(status: u16, content_type: &str, body: &str) -> (u16, Value) {
-        let mut answer = ResponseHeader::build(status, None).unwrap();
-        answer.insert_header(header::CONTENT_TYPE, content_type).unwrap();
-        answer.insert_header(header::CONTENT_LENGTH, body.len()).unwrap();
-        let mut envelope = AnswerEnvelope::begin(&mut answer, &Method::GET).unwrap().expect("it is converted");
+        let mut answer = answer(status, content_type);
+        answer.headers.insert(header::CONTENT_LENGTH, body.len().into());
+        let mut envelope = AnswerEnvelope::begin(&mut answer, &Method::GET).expect("it is converted");
         assert!(!answer.headers.contains_key(header::CONTENT_LENGTH));
         let mut whole = Vec::new();
         let bytes = Bytes::copy_from_slice(body.as_bytes());
@@ -144,12 +170,19 @@ mod tests {
         assert_eq!((status, &body["data"]), (200, &json!("hello")));
     }
 
+    #[tokio::test]
+    async fn a_whole_body_gets_its_envelope_as_it_is_read() {
+        let mut head = answer(200, "application/json");
+        let envelope = AnswerEnvelope::begin(&mut head, &Method::GET).expect("it is converted");
+        let whole =
+            envelope.around(framex_plugin_host::full_body("[1,2]")).collect().await.expect("no error").to_bytes();
+        assert_eq!(serde_json::from_slice::<Value>(&whole).expect("JSON")["data"], json!([1, 2]));
+    }
+
     #[test]
     fn what_is_no_plain_answer_stays() {
         for (status, content_type) in [(200, "text/event-stream"), (200, "image/png"), (304, "application/json")] {
-            let mut answer = ResponseHeader::build(status, None).unwrap();
-            answer.insert_header(header::CONTENT_TYPE, content_type).unwrap();
-            assert!(AnswerEnvelope::begin(&mut answer, &Method::GET).unwrap().is_none(), "{content_type}");
+            assert!(AnswerEnvelope::begin(&mut answer(status, content_type), &Method::GET).is_none(), "{content_type}");
         }
     }
 }
