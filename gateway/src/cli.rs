@@ -3,6 +3,7 @@
 mod check;
 mod explain;
 mod health;
+mod import;
 mod output;
 mod plugin;
 mod plugin_build;
@@ -10,6 +11,7 @@ mod plugin_new;
 mod routes;
 mod schema;
 mod token;
+mod web;
 
 use crate::app;
 use clap::{Parser, Subcommand};
@@ -71,6 +73,11 @@ enum Command {
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
     },
+    /// Write a namespace file from what is there already: a FrameX configuration, an OpenAPI document.
+    Import {
+        #[command(subcommand)]
+        command: import::ImportCommand,
+    },
     /// Make, build, pack, sign, verify and inspect plugins.
     Plugin {
         #[command(subcommand)]
@@ -96,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Explain { config, request } => explain::explain(&config.config, &request),
         Command::Token { config, token } => token::token(&config.config, &token),
         Command::Schema { folder } => schema::write(&folder),
+        Command::Import { command } => import::import(&command),
         Command::Plugin { command } => plugin::plugin(&command),
         Command::Health { admin } => health::health(&admin),
     };

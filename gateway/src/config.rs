@@ -35,7 +35,7 @@ mod units;
 mod worker;
 
 pub use api_key::ApiKey;
-pub use backend::{Backend, BackendTls, Endpoint, Health, HostHeader, NetworkKind, Protocol, Timeouts};
+pub use backend::{Backend, BackendTls, Endpoint, Health, HostHeader, NetworkKind, Protocol, Timeouts, parse_endpoint};
 pub use documentation::Documentation;
 pub use gateway::{AccessLog, Components, Gateway, Remote};
 pub(crate) use grant::lies_in;
@@ -46,6 +46,7 @@ pub use learning::Learning;
 pub use limits::TrafficLimits;
 pub use listener::{ConnectionLimits, Listener, ListenerTls};
 pub use load::{Document, Sources, load};
+pub use name::is_name;
 pub use namespace::Namespace;
 pub use plugin::{GivenLimits, Outbound, PackageSource, Plugin, PluginLimits, PluginReuse, Requirement};
 pub use problem::{Problem, ProblemList, Spot, Step, ValuePath};

@@ -53,6 +53,7 @@ mod query;
 mod route_match;
 mod route_table;
 mod segment_hash;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -66,3 +67,4 @@ pub use path_pattern::PathPattern;
 pub use pattern_error::PatternError;
 pub use route_match::RouteMatch;
 pub use route_table::{Found, Lookup, RouteTable};
+pub use template::router_pattern;

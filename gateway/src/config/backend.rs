@@ -418,7 +418,11 @@ fn validate_endpoints(texts: &[String], path: &ValuePath, problems: &mut Problem
     endpoints
 }
 
-fn parse_endpoint(text: &str) -> Result<Endpoint, String> {
+/// Reads the base address of an endpoint.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_endpoint(text: &str) -> Result<Endpoint, String> {
     let wrong = |what: &str| format!("`{text}` {what}; write `http://host:port` or `https://host:port`");
     let uri: http::Uri = text.parse().map_err(|_parse_error| wrong("is no address"))?;
     let tls = match uri.scheme_str() {

@@ -6,7 +6,7 @@ use super::problem::{ProblemList, ValuePath};
 const LONGEST_NAME: usize = 63;
 
 /// Whether `name` is lower-case letters, digits and inner hyphens, starting with a letter (a DNS label, RFC 1123).
-pub(super) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     name.len() <= LONGEST_NAME
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && !name.ends_with('-')

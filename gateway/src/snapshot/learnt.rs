@@ -3,18 +3,15 @@
 //! They obey the same rules as written ones: the grant, the namespace's access and limits, no two for one request. What cannot be
 //! routed is left out with its reason; the rest is routed all the same, because a document is not the team's own file.
 
-mod pattern;
-
 use super::part::NamespacePart;
 use super::route::Route;
 use super::route_maker::RouteMaker;
 use super::routing::retain_others;
 use crate::config::{self, Grants, Learning, NetworkKind};
 use crate::learning::Documents;
-use crate::router::{MethodSet, PathPattern, RouteMatch, RouteTable};
+use crate::router::{MethodSet, PathPattern, RouteMatch, RouteTable, router_pattern};
 use crate::telemetry::Metrics;
 use framex_openapi::{Document, Operation, Selection};
-use pattern::router_pattern;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@ mod framex_clients;
 mod framex_workers;
 mod grants;
 mod http_backend;
+mod import;
 mod learning;
 mod moved;
 mod observability;

@@ -5,7 +5,7 @@
 ///
 /// # Errors
 /// Why there is none.
-pub(super) fn router_pattern(template: &str, takes_rest: bool) -> Result<String, String> {
+pub fn router_pattern(template: &str, takes_rest: bool) -> Result<String, String> {
     let mut pattern = String::with_capacity(template.len());
     let Some(path) = template.strip_prefix('/') else { return Err("a path starts with `/`".to_owned()) };
     let mut names: Vec<String> = Vec::new();
