@@ -4,6 +4,7 @@ mod check;
 mod explain;
 mod health;
 mod import;
+mod migrate;
 mod output;
 mod plugin;
 mod plugin_build;
@@ -78,6 +79,11 @@ enum Command {
         #[command(subcommand)]
         command: import::ImportCommand,
     },
+    /// Say what will be different for an application behind the gateway.
+    Migrate {
+        #[command(subcommand)]
+        command: migrate::MigrateCommand,
+    },
     /// Make, build, pack, sign, verify and inspect plugins.
     Plugin {
         #[command(subcommand)]
@@ -104,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Token { config, token } => token::token(&config.config, &token),
         Command::Schema { folder } => schema::write(&folder),
         Command::Import { command } => import::import(&command),
+        Command::Migrate { command } => migrate::migrate(&command),
         Command::Plugin { command } => plugin::plugin(&command),
         Command::Health { admin } => health::health(&admin),
     };

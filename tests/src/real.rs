@@ -99,6 +99,28 @@ impl Everything {
     }
 }
 
+/// The FastAPI application of the tests that makes life behind a gateway hard. Dropping it kills it.
+#[derive(Debug)]
+pub struct Awkward(Service);
+
+impl Awkward {
+    /// Starts it with these variables in its environment, and waits until it listens.
+    pub async fn start(variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(installed("uvicorn"));
+        command
+            .args(["awkward:app", "--host", "127.0.0.1", "--port", "0"])
+            .current_dir(repository("tests/fastapi"))
+            .envs(variables.iter().copied());
+        Self(Service::start("the awkward application", command).await)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+}
+
 impl Shop {
     /// Starts it and waits until it listens.
     pub async fn start() -> Self {

@@ -16,6 +16,7 @@ mod grants;
 mod http_backend;
 mod import;
 mod learning;
+mod migrate;
 mod moved;
 mod observability;
 mod outbound;
