@@ -11,6 +11,7 @@
 
 mod api_key;
 mod backend;
+mod canary;
 mod documentation;
 mod environment;
 mod gateway;
@@ -31,11 +32,13 @@ mod rewrite;
 mod route;
 mod schema;
 mod secret;
+mod sticky;
 mod units;
 mod worker;
 
 pub use api_key::ApiKey;
 pub use backend::{Backend, BackendTls, Endpoint, Health, HostHeader, NetworkKind, Protocol, Timeouts};
+pub use canary::Canary;
 pub use documentation::Documentation;
 pub use gateway::{AccessLog, Components, Gateway, Remote};
 pub(crate) use grant::lies_in;
@@ -53,5 +56,6 @@ pub use rewrite::{HeaderEdits, Rewrite};
 pub use route::{Match, Route, Share, Target, Test};
 pub use schema::schemas;
 pub use secret::Secret;
+pub use sticky::Sticky;
 pub use units::Rate;
 pub use worker::Worker;

@@ -423,6 +423,16 @@ fn tell_namespaces(metrics: &Metrics, before: Option<&Snapshot>, now: &Snapshot)
             metrics.forget_route(&route.namespace, &route.name, route.target.kind());
         }
     }
+    let share = |route: &crate::snapshot::Route| {
+        let to = route.share_metrics.as_ref()?.to().to_owned();
+        Some((route.namespace.to_string(), route.name.clone(), to))
+    };
+    let kept: std::collections::HashSet<_> = all(now).iter().filter_map(|route| share(route)).collect();
+    for (namespace, route, to) in all(before).iter().filter_map(|route| share(route)) {
+        if !kept.contains(&(namespace.clone(), route.clone(), to.clone())) {
+            metrics.forget_share(&namespace, &route, &to);
+        }
+    }
     if let (Some(remote), None) = (&before.remote, &now.remote) {
         metrics.forget_upstream(&remote.namespace, remote.target.name());
     }

@@ -12,7 +12,7 @@ use crate::snapshot::{AdmissionGuards, Route, Snapshot, Target};
 use crate::telemetry::{BackendKind, CallInFlight, RequestId, TraceContext, UpstreamInUse};
 use framex_plugin_host::CallUsage;
 use framex_wire::OutcomeReader;
-use http::header;
+use http::{HeaderValue, header};
 use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
 use pingora_http::ResponseHeader;
 use std::net::IpAddr;
@@ -67,6 +67,10 @@ pub struct RequestContext {
     pub(super) refused_as_framex: bool,
     /// Finds out what a FrameX answer says of its outcome.
     pub(super) outcome_reader: Option<OutcomeReader>,
+    /// Whether it was let in to the share of its route that is to answer.
+    pub(super) is_of_share: bool,
+    /// The cookie that keeps the caller with that share, where it has none yet.
+    pub(super) share_cookie: Option<HeaderValue>,
     /// Puts the answer into FrameX's envelope.
     pub(super) envelope: Option<AnswerEnvelope>,
     /// What a worker that answers shows when it calls others.
@@ -81,6 +85,8 @@ impl RequestContext {
             dialect: snapshot.gateway.dialect,
             refused_as_framex: false,
             outcome_reader: None,
+            is_of_share: false,
+            share_cookie: None,
             envelope: None,
             snapshot: Some(snapshot),
             started: Instant::now(),
@@ -197,7 +203,7 @@ impl RequestContext {
     /// Notes the head of the answer.
     pub(super) fn answer_began(&mut self, answer: &ResponseHeader) {
         self.first_byte.get_or_insert_with(|| self.started.elapsed());
-        let content_type = answer.headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+        let content_type = answer.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         self.streamed = content_type.is_some_and(|value| value.starts_with(b"text/event-stream"))
             || !answer.headers.contains_key(header::CONTENT_LENGTH);
     }

@@ -221,6 +221,8 @@ impl<'a> Draft<'a> {
             name: public.clone(),
             matches: config::Match { path: public.clone(), methods, ..config::Match::default() },
             targets: vec![config::Share { target: config::Target::Backend(backend.to_owned()), weight: 1 }],
+            sticky: None,
+            canaries: Vec::new(),
             fallback: learning.fallback.clone(),
             public: learning.public,
             invoke: learning.invoke.clone(),

@@ -63,6 +63,7 @@ pub(super) fn compile(
         envelope: false,
         streams: false,
         metrics: metrics.route(NOWHERE, &backend.name, target.kind()),
+        share_metrics: None,
         traffic: [traffic.clone(), traffic],
         fallback: None,
         target,

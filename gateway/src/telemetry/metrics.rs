@@ -6,10 +6,12 @@
 
 mod plugin_metrics;
 mod route_metrics;
+mod share_metrics;
 mod upstream_metrics;
 
 pub use plugin_metrics::PluginMetrics;
 pub use route_metrics::{CallInFlight, RouteMetrics};
+pub use share_metrics::ShareMetrics;
 pub use upstream_metrics::{UpstreamInUse, UpstreamMetrics};
 
 use crate::rejection::Reason;
@@ -62,6 +64,8 @@ metrics! {
     bytes_out: IntCounterVec("response_body_bytes_total", ["namespace", "route", "backend_kind", "status"], "Bytes of answers' bodies sent");
     rejections: IntCounterVec("rejections_total", ["namespace", "code"], "Requests that the gateway itself answered or cut, by code; the namespace is empty where no route was found");
     fallbacks: IntCounterVec("fallbacks_total", ["namespace", "route"], "Requests that a route's fallback was asked to answer because its target could not");
+    share_requests: IntCounterVec("share_requests_total", ["namespace", "route", "to", "status"], "Requests that ended, of routes whose requests several share, by who was to answer and the class of the status; fallback where it could not and the route's fallback answered");
+    share_duration: HistogramVec("share_duration_seconds", ["namespace", "route", "to"], "Time from the head of a request to the end of its answer, of routes whose requests several share, by who was to answer");
     connections: IntGauge("client_connections", [], "Open client connections");
     connections_refused: IntCounter("client_connections_refused_total", [], "Client connections closed at once because of the connection limit");
     upstream_connections: IntCounterVec("upstream_connections_total", ["namespace", "backend", "state"], "Connections to a backend taken for a request: new or reused");

@@ -27,6 +27,7 @@ mod shares;
 mod shutdown;
 mod slow_clients;
 mod smuggling;
+mod strangler;
 mod streaming;
 mod upstream_failures;
 mod worker_calls;
