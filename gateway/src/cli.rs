@@ -3,6 +3,7 @@
 mod check;
 mod explain;
 mod health;
+mod migrate;
 mod output;
 mod plugin;
 mod plugin_build;
@@ -76,6 +77,11 @@ enum Command {
         #[command(subcommand)]
         command: plugin::PluginCommand,
     },
+    /// Move a route from one service to another, little by little.
+    Migrate {
+        #[command(subcommand)]
+        command: migrate::MigrateCommand,
+    },
     /// Ask a running gateway whether it is ready; exit code 1 if it is not.
     Health {
         /// Address of its admin listener.
@@ -97,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Token { config, token } => token::token(&config.config, &token),
         Command::Schema { folder } => schema::write(&folder),
         Command::Plugin { command } => plugin::plugin(&command),
+        Command::Migrate { command } => migrate::migrate(&command),
         Command::Health { admin } => health::health(&admin),
     };
     result.unwrap_or_else(|error| {

@@ -14,6 +14,7 @@
 mod account;
 mod call_scope;
 mod call_tickets;
+mod copied_request;
 mod counted_body;
 mod cut_body;
 mod fields;
@@ -25,12 +26,16 @@ mod outbound_call;
 mod plugin_failure;
 mod plugin_request;
 mod problem;
+mod shadow_calls;
 
 pub use call_scope::CallScope;
 pub(crate) use call_tickets::{CallTicket, CallTickets};
+pub(crate) use copied_request::CopiedRequest;
 pub(crate) use fields::{edit_credentials, set_own_fields};
 pub(crate) use function_calls::refuse_function_calls;
 pub use internal_calls::InternalCalls;
 pub(crate) use plugin_failure::{cut_of, rejection_of};
 pub(crate) use plugin_request::{PluginRequest, plugin_request};
 pub(crate) use problem::{framex_problem, framex_time, problem, problem_fields};
+pub use shadow_calls::ShadowCalls;
+pub(crate) use shadow_calls::{RequestCopy, WhoAnswers};

@@ -18,6 +18,7 @@ pub mod reload;
 pub mod request;
 pub mod rewrite;
 pub mod router;
+pub mod shadow;
 pub mod sharing;
 pub mod snapshot;
 pub mod telemetry;

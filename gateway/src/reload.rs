@@ -16,6 +16,7 @@ pub use file_watch::watch_files;
 use crate::backends::{Cluster, PluginVersions};
 use crate::config::{self, Problem};
 use crate::learning::{Documents, Learner, Source};
+use crate::shadow::DifferenceKind;
 use crate::snapshot::{Compiled, Compiler, NamespacePart, Snapshot, Target, Trials};
 use crate::telemetry::{Metrics, ReloadOutcome};
 use arc_swap::ArcSwap;
@@ -432,6 +433,13 @@ fn tell_namespaces(metrics: &Metrics, before: Option<&Snapshot>, now: &Snapshot)
         if !kept.contains(&(namespace.clone(), route.clone(), to.clone())) {
             metrics.forget_share(&namespace, &route, &to);
         }
+    }
+    let with_shadow = |snapshot: &Snapshot| -> std::collections::HashSet<(String, String)> {
+        let routes = all(snapshot).into_iter().filter(|route| route.shadow.is_some());
+        routes.map(|route| (route.namespace.to_string(), route.name.clone())).collect()
+    };
+    for (namespace, route) in with_shadow(before).difference(&with_shadow(now)) {
+        metrics.forget_shadow(namespace, route, DifferenceKind::ALL.into_iter().map(DifferenceKind::label));
     }
     if let (Some(remote), None) = (&before.remote, &now.remote) {
         metrics.forget_upstream(&remote.namespace, remote.target.name());

@@ -64,5 +64,6 @@ pub use method_set::{MethodError, MethodSet};
 pub use params::Params;
 pub use path_pattern::PathPattern;
 pub use pattern_error::PatternError;
+pub use query::query_value;
 pub use route_match::RouteMatch;
 pub use route_table::{Found, Lookup, RouteTable};

@@ -13,6 +13,7 @@ mod remote;
 mod route;
 mod route_maker;
 mod routing;
+mod shadow;
 mod split;
 mod startup_files;
 mod tokens;
@@ -24,6 +25,7 @@ pub use compile::{Compiled, Compiler};
 pub use learnt::{LearntPart, LeftOut};
 pub use part::NamespacePart;
 pub use route::{AdmissionGuards, Route, Target, Traffic};
+pub use shadow::{Compare, Shadow};
 pub use split::{Pick, Why};
 pub use trials::Trials;
 

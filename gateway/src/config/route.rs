@@ -6,6 +6,7 @@ use super::invoke::{Invoke, RawInvoke};
 use super::limits::{RawTrafficLimits, TrafficLimits};
 use super::problem::{ProblemList, ValuePath, suggest};
 use super::rewrite::{RawRewrite, Rewrite};
+use super::shadow::{RawShadow, Shadow};
 use super::sticky::{RawSticky, Sticky};
 use super::units::Span;
 use crate::request::Dialect;
@@ -39,6 +40,8 @@ pub(super) struct RawRoute {
     /// Requests that go to one target whatever the shares say, by header fields and claims:
     /// `{ to: resize-next, headers: { X-Canary: "1" } }`.
     canary: Option<RawCanaries>,
+    /// Who is sent copies of the route's requests, whose answers nobody gets: `{ to: resize-next, sample: 5%, compare: true }`.
+    shadow: Option<RawShadow>,
     /// The backend or worker of this namespace that answers when `to` cannot: when a plugin is absent (`optional`), busy or
     /// does not start, and when no endpoint or process can be reached. Only requests of which nothing was passed on yet
     /// go there.
@@ -221,6 +224,8 @@ pub struct Route {
     pub sticky: Option<Sticky>,
     /// Requests that go to one of the targets whatever the shares say; the first that fits counts.
     pub canaries: Vec<Canary>,
+    /// Who is sent copies of the requests.
+    pub shadow: Option<Shadow>,
     /// The backend that answers when the target cannot.
     pub fallback: Option<String>,
     /// Whether anyone may call without a token.
@@ -315,6 +320,7 @@ impl RawRoute {
             to,
             sticky,
             canary,
+            shadow,
             fallback,
             public,
             access,
@@ -353,6 +359,7 @@ impl RawRoute {
                 targets.push(Share { target: to.clone(), weight: 0 });
             }
         }
+        let shadow = shadow.map(|shadow| shadow.validate(&path.key("shadow"), &targets, around, problems));
         let fallback = fallback.and_then(|name| find_fallback(name, &targets, &path.key("fallback"), around, problems));
         Route {
             name,
@@ -360,6 +367,7 @@ impl RawRoute {
             targets,
             sticky,
             canaries,
+            shadow,
             fallback,
             public,
             invoke,

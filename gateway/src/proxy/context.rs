@@ -1,6 +1,7 @@
 //! What is known of one request while it runs.
 
 use super::envelope::AnswerEnvelope;
+use super::shadowing::Shadowing;
 use crate::backends::{Cluster, PickedEndpoint};
 use crate::config::Protocol;
 use crate::dispatch::{CallScope, CallTicket, CallTickets};
@@ -71,6 +72,8 @@ pub struct RequestContext {
     pub(super) is_of_share: bool,
     /// The cookie that keeps the caller with that share, where it has none yet.
     pub(super) share_cookie: Option<HeaderValue>,
+    /// The copy of it that is under way, and what that is compared with.
+    pub(super) shadowing: Option<Box<Shadowing>>,
     /// Puts the answer into FrameX's envelope.
     pub(super) envelope: Option<AnswerEnvelope>,
     /// What a worker that answers shows when it calls others.
@@ -87,6 +90,7 @@ impl RequestContext {
             outcome_reader: None,
             is_of_share: false,
             share_cookie: None,
+            shadowing: None,
             envelope: None,
             snapshot: Some(snapshot),
             started: Instant::now(),

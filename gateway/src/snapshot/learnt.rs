@@ -223,6 +223,7 @@ impl<'a> Draft<'a> {
             targets: vec![config::Share { target: config::Target::Backend(backend.to_owned()), weight: 1 }],
             sticky: None,
             canaries: Vec::new(),
+            shadow: None,
             fallback: learning.fallback.clone(),
             public: learning.public,
             invoke: learning.invoke.clone(),

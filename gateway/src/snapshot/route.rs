@@ -1,5 +1,6 @@
 //! A compiled route: everything a request needs once it is found.
 
+use super::shadow::Shadow;
 use super::split::{Pick, Split, Why};
 use crate::access::AccessRule;
 use crate::backends::{Cluster, LocalPlugin};
@@ -30,6 +31,8 @@ pub struct Route {
     pub target: Target,
     /// Who answers when the target cannot.
     pub fallback: Option<Arc<Cluster>>,
+    /// Who is sent copies of its requests.
+    pub shadow: Option<Arc<Shadow>>,
     /// Longest silence of a backend, or longest call of a plugin; `None` for their own limits.
     pub timeout: Option<Duration>,
     /// Largest request body in bytes.

@@ -1,6 +1,7 @@
 //! From a route of the configuration to one that requests can take.
 
 use super::route::{Route, Target, Traffic};
+use super::shadow::Shadow;
 use super::split::{Canary, Split};
 use crate::access::{AccessRule, ClaimRule};
 use crate::backends::{Cluster, LocalPlugin};
@@ -28,10 +29,12 @@ impl RouteMaker<'_> {
     pub(super) fn make(&self, route: &config::Route, old: Option<&Arc<Route>>, streams: bool) -> Option<Arc<Route>> {
         let own_traffic = carry_traffic(old.map(|old| &old.traffic[0]), route.limits, "route");
         let (first, others) = route.targets.split_first()?;
+        let shadow = route.shadow.as_ref().and_then(|shadow| self.make_shadow(route, shadow));
+        let shadow = shadow.as_ref();
         let others = others.iter().map(|share| {
             Some((
                 Lot::new(share.target.name(), share.weight),
-                self.make_share(route, share, &own_traffic, None, streams)?,
+                self.make_share(route, share, &own_traffic, None, shadow, streams)?,
             ))
         });
         let others: Vec<_> = others.collect::<Option<_>>()?;
@@ -41,7 +44,7 @@ impl RouteMaker<'_> {
             sticky: route.sticky.clone(),
             canaries: route.canaries.iter().filter_map(|canary| make_canary(canary, &route.targets)).collect(),
         });
-        self.make_share(route, first, &own_traffic, split, streams)
+        self.make_share(route, first, &own_traffic, split, shadow, streams)
     }
 
     fn make_share(
@@ -50,6 +53,7 @@ impl RouteMaker<'_> {
         share: &config::Share,
         own_traffic: &Arc<Traffic>,
         split: Option<Split>,
+        shadow: Option<&Arc<Shadow>>,
         streams: bool,
     ) -> Option<Arc<Route>> {
         let config = self.config;
@@ -62,6 +66,8 @@ impl RouteMaker<'_> {
             namespace_field: field_value(&config.name),
             name: route.name.clone(),
             rule: access_rule(config, route),
+            // Whoever answers needs no copy.
+            shadow: shadow.filter(|shadow| shadow.target.name() != target.name()).cloned(),
             timeout: route.timeout,
             request_body: smaller(route.limits.request_body, config.limits.request_body),
             rewrite: route_rewrite(&route.rewrite),
@@ -76,6 +82,12 @@ impl RouteMaker<'_> {
             target,
             split,
         }))
+    }
+
+    /// `None` when nobody is there who could get the copies.
+    fn make_shadow(&self, route: &config::Route, shadow: &config::Shadow) -> Option<Arc<Shadow>> {
+        let target = self.target(&shadow.to, None)?;
+        Some(Shadow::new(shadow, target, &self.config.name, &route.name, self.metrics))
     }
 
     fn target(&self, target: &config::Target, fallback: Option<&Arc<Cluster>>) -> Option<Target> {

@@ -130,10 +130,10 @@ fn describe_gateway(gateway: &Gateway) -> Value {
 
 /// What a route says of several that answer; `None` where it says nothing.
 fn describe_sharing(route: &config::Route) -> Option<(String, Value)> {
-    let config::Route { name, targets, sticky, canaries, .. } = route;
-    let says_something = sticky.is_some() || !canaries.is_empty();
+    let config::Route { name, targets, sticky, canaries, shadow, .. } = route;
+    let says_something = sticky.is_some() || !canaries.is_empty() || shadow.is_some();
     says_something.then(|| {
-        (name.clone(), json!({ "targets": shown(targets), "sticky": shown(sticky), "canaries": shown(canaries) }))
+        (name.clone(), json!({ "targets": shown(targets), "sticky": shown(sticky), "canaries": shown(canaries), "shadow": shown(shadow) }))
     })
 }
 

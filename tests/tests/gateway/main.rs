@@ -23,6 +23,7 @@ mod readme;
 mod rejections;
 mod reload;
 mod remote;
+mod shadow;
 mod shares;
 mod shutdown;
 mod slow_clients;
