@@ -2,8 +2,15 @@
 
 mod admin_client;
 mod columns;
+mod judge;
+mod namespace_file;
+mod plan;
 mod report;
+mod running_gateway;
+mod samples;
+mod step;
 
+use super::ConfigArgument;
 use clap::Subcommand;
 use std::process::ExitCode;
 
@@ -15,11 +22,20 @@ pub(super) enum MigrateCommand {
         #[command(flatten)]
         report: report::ReportArguments,
     },
+    /// Move the share of a route's requests along a plan while errors, latency and differences stay within bounds, and back when
+    /// they do not.
+    Step {
+        #[command(flatten)]
+        config: ConfigArgument,
+        #[command(flatten)]
+        step: step::StepArguments,
+    },
 }
 
 /// Runs one of the commands.
 pub(super) fn migrate(command: &MigrateCommand) -> anyhow::Result<ExitCode> {
     match command {
         MigrateCommand::Report { report } => report::report(report),
+        MigrateCommand::Step { config, step } => step::step(&config.config, step),
     }
 }

@@ -13,6 +13,7 @@ mod framex_workers;
 mod grants;
 mod http_backend;
 mod learning;
+mod migration;
 mod observability;
 mod outbound;
 mod packages;
