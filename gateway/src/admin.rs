@@ -9,8 +9,10 @@
 //! | `GET /readyz` | 200 once a configuration is applied, the listeners are up and every backend with `openapi` was asked (for 10 s at most), else 503 with the reason |
 //! | `GET /admin/v1/status` | revision, last reload, problems, namespaces with the health of their backends and plugins |
 //! | `GET /admin/v1/routes` | every route in the order of precedence |
+//! | `GET /admin/v1/differences` | how copies of requests (`shadow`) were answered otherwise than the requests: counts and the last ones; `?namespace=` and `?route=` choose |
 //! | `POST /admin/v1/reload` | reloads and waits, also for new workers: 200 applied or unchanged, 422 rejected, with every problem |
 
+mod differences;
 mod learning;
 mod status;
 
@@ -18,6 +20,7 @@ use crate::backends::PluginVersions;
 use crate::learning::Documents;
 use crate::lifecycle::Lifecycle;
 use crate::reload::{Answer, Reloader, Trigger};
+use crate::shadow::KeptDifferences;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{AccessLog, Metrics};
 use arc_swap::ArcSwap;
@@ -45,6 +48,8 @@ pub struct Admin {
     pub versions: PluginVersions,
     /// What the backends say that they have.
     pub documents: Documents,
+    /// How copies of requests were answered otherwise than the requests.
+    pub differences: KeptDifferences,
 }
 
 #[async_trait]
@@ -76,12 +81,18 @@ impl ServeHttp for Admin {
                 ),
             ),
             "/admin/v1/routes" if is_read => json(StatusCode::OK, &status::routes(&self.snapshot.load())),
+            "/admin/v1/differences" if is_read => json(
+                StatusCode::OK,
+                &differences::report(&self.snapshot.load(), &self.differences, request.uri.query()),
+            ),
             "/admin/v1/reload" if method == Method::POST => self.reload().await,
-            "/metrics" | "/livez" | "/readyz" | "/admin/v1/status" | "/admin/v1/routes" => not_allowed("GET, HEAD"),
+            "/metrics" | "/livez" | "/readyz" | "/admin/v1/status" | "/admin/v1/routes" | "/admin/v1/differences" => {
+                not_allowed("GET, HEAD")
+            }
             "/admin/v1/reload" => not_allowed("POST"),
             _ => text(
                 StatusCode::NOT_FOUND,
-                "not found; see /metrics, /livez, /readyz, /admin/v1/status, /admin/v1/routes\n",
+                "not found; see /metrics, /livez, /readyz, /admin/v1/status, /admin/v1/routes, /admin/v1/differences\n",
             ),
         };
         if method == Method::HEAD {

@@ -10,7 +10,7 @@ mod prebound;
 use crate::admin::Admin;
 use crate::backends::{OutboundClient, WorkerRuntime};
 use crate::config::{self, AccessLog as AccessLogConfig, Gateway, Problem};
-use crate::dispatch::InternalCalls;
+use crate::dispatch::{InternalCalls, ShadowCalls};
 use crate::lifecycle::Lifecycle;
 use crate::proxy::{Edge, EdgeLimits, GatewayProxy, Shared};
 use crate::reload::{StartError, Worker};
@@ -117,6 +117,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         });
     }
 
+    let shadows = Arc::new(ShadowCalls::default());
     let shared = Shared {
         snapshot: snapshot.clone(),
         metrics: metrics.clone(),
@@ -124,6 +125,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         lifecycle: lifecycle.clone(),
         calls,
         client: Arc::default(),
+        shadows: shadows.clone(),
         unrouted: metrics.route("", "", BackendKind::None),
     };
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&gateway));
@@ -148,6 +150,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         lifecycle: lifecycle.clone(),
         versions: worker.versions(),
         documents: worker.documents(),
+        differences: shadows.kept().clone(),
     };
     let mut service = Service::new("admin".to_owned(), answers);
     service.threads = Some(1);

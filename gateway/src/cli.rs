@@ -5,6 +5,7 @@ mod explain;
 mod health;
 mod import;
 mod migrate;
+mod migrate_check;
 mod output;
 mod plugin;
 mod plugin_build;
@@ -79,15 +80,15 @@ enum Command {
         #[command(subcommand)]
         command: import::ImportCommand,
     },
-    /// Say what will be different for an application behind the gateway.
-    Migrate {
-        #[command(subcommand)]
-        command: migrate::MigrateCommand,
-    },
     /// Make, build, pack, sign, verify and inspect plugins.
     Plugin {
         #[command(subcommand)]
         command: plugin::PluginCommand,
+    },
+    /// Move a route from one service to another, little by little.
+    Migrate {
+        #[command(subcommand)]
+        command: migrate::MigrateCommand,
     },
     /// Ask a running gateway whether it is ready; exit code 1 if it is not.
     Health {

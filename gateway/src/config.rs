@@ -11,7 +11,9 @@
 
 mod api_key;
 mod backend;
+mod canary;
 mod documentation;
+mod edit_shares;
 mod environment;
 mod gateway;
 mod grant;
@@ -31,12 +33,16 @@ mod rewrite;
 mod route;
 mod schema;
 mod secret;
+mod shadow;
+mod sticky;
 mod units;
 mod worker;
 
 pub use api_key::ApiKey;
 pub use backend::{Backend, BackendTls, Endpoint, Health, HostHeader, NetworkKind, Protocol, Timeouts, parse_endpoint};
+pub use canary::Canary;
 pub use documentation::Documentation;
+pub use edit_shares::{EditError, edit_shares};
 pub use gateway::{AccessLog, Components, Gateway, Remote};
 pub(crate) use grant::lies_in;
 pub use grant::{Grant, Grants};
@@ -54,5 +60,7 @@ pub use rewrite::{HeaderEdits, Rewrite};
 pub use route::{Match, Route, Share, Target, Test};
 pub use schema::schemas;
 pub use secret::Secret;
+pub use shadow::{Compare, Shadow};
+pub use sticky::Sticky;
 pub use units::Rate;
 pub use worker::Worker;

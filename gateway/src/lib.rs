@@ -18,6 +18,8 @@ pub mod reload;
 pub mod request;
 pub mod rewrite;
 pub mod router;
+pub mod shadow;
+pub mod sharing;
 pub mod snapshot;
 pub mod telemetry;
 pub mod worker_door;

@@ -16,12 +16,13 @@ mod own_page;
 mod pump;
 mod record;
 mod reply;
+mod shadowing;
 mod upstream_request;
 
 pub use edge::{Edge, EdgeLimits};
 
 use crate::backends::ClusterClient;
-use crate::dispatch::InternalCalls;
+use crate::dispatch::{InternalCalls, ShadowCalls};
 use crate::lifecycle::Lifecycle;
 use crate::rejection::{Reason, Rejection};
 use crate::snapshot::{Snapshot, Target};
@@ -63,6 +64,8 @@ pub struct Shared {
     pub calls: Arc<InternalCalls>,
     /// Calls backends for what the gateway looks at whole.
     pub client: Arc<ClusterClient>,
+    /// What copies of requests are sent through.
+    pub shadows: Arc<ShadowCalls>,
     /// Counts the requests that have no route.
     pub unrouted: RouteMetrics,
 }
@@ -110,6 +113,7 @@ impl GatewayProxy {
         let Some(route) = context.route.clone() else {
             return self.refuse(session, context, Reason::Internal.into()).await;
         };
+        shadowing::begin(session, context, &self.shared, &route);
         match &route.target {
             Target::Cluster(_) => {
                 context.release_snapshot();
@@ -221,9 +225,12 @@ impl ProxyHttp for GatewayProxy {
         &self,
         _session: &mut Session,
         body: &mut Option<Bytes>,
-        _end_of_stream: bool,
+        end_of_stream: bool,
         context: &mut RequestContext,
     ) -> Result<()> {
+        if let Some(shadowing) = &mut context.shadowing {
+            shadowing.request_chunk(body.as_ref(), end_of_stream);
+        }
         let Some(chunk) = body else { return Ok(()) };
         context.body_forwarded |= !chunk.is_empty();
         context.take_request_bytes(chunk.len()).map_err(|rejection| {
@@ -236,6 +243,9 @@ impl ProxyHttp for GatewayProxy {
         // A repeated request is read, counted and sent anew.
         context.bytes_in = 0;
         context.body_forwarded = false;
+        if let Some(shadowing) = &mut context.shadowing {
+            shadowing.request_begins_anew();
+        }
         let pick = |context: &RequestContext| context.cluster().and_then(|cluster| cluster.pick(&context.tried));
         let picked = match pick(context) {
             None if context.step_down() => pick(context),
@@ -291,6 +301,9 @@ impl ProxyHttp for GatewayProxy {
         answer: &mut ResponseHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
+        if let Some(shadowing) = &mut context.shadowing {
+            shadowing.answer_began(answer.status, &answer.headers);
+        }
         context.is_last_on_connection = answer.status.is_server_error();
         context.watch_outcome(answer);
         let is_empty = answer.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
@@ -307,8 +320,11 @@ impl ProxyHttp for GatewayProxy {
         end_of_stream: bool,
         context: &mut RequestContext,
     ) -> Result<Option<Duration>> {
-        if let (Some(reader), Some(chunk)) = (&mut context.outcome_reader, body) {
+        if let (Some(reader), Some(chunk)) = (&mut context.outcome_reader, body.as_ref()) {
             reader.push(chunk);
+        }
+        if let (Some(shadowing), Some(chunk)) = (&mut context.shadowing, body.as_ref()) {
+            shadowing.answer_chunk(chunk);
         }
         if end_of_stream {
             context.give_up_failed_connection();
@@ -419,7 +435,10 @@ impl ProxyHttp for GatewayProxy {
         FailToProxy { error_code: status, can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, _error: Option<&Error>, context: &mut RequestContext) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut RequestContext) {
+        if let Some(shadowing) = context.shadowing.take() {
+            shadowing.finish(error.is_none() && context.rejection.is_none());
+        }
         context.answered.get_or_insert_with(|| context.started.elapsed());
         if let Some(usage) = &context.usage {
             // A plugin that works on after its answer is not waited for.

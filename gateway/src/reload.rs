@@ -16,6 +16,7 @@ pub use file_watch::watch_files;
 use crate::backends::{Cluster, PluginVersions};
 use crate::config::{self, Problem};
 use crate::learning::{Documents, Learner, Source};
+use crate::shadow::DifferenceKind;
 use crate::snapshot::{Compiled, Compiler, NamespacePart, Snapshot, Target, Trials};
 use crate::telemetry::{Metrics, ReloadOutcome};
 use arc_swap::ArcSwap;
@@ -423,6 +424,23 @@ fn tell_namespaces(metrics: &Metrics, before: Option<&Snapshot>, now: &Snapshot)
         if !kept.contains(&key(&route)) {
             metrics.forget_route(&route.namespace, &route.name, route.target.kind());
         }
+    }
+    let share = |route: &crate::snapshot::Route| {
+        let to = route.share_metrics.as_ref()?.to().to_owned();
+        Some((route.namespace.to_string(), route.name.clone(), to))
+    };
+    let kept: std::collections::HashSet<_> = all(now).iter().filter_map(|route| share(route)).collect();
+    for (namespace, route, to) in all(before).iter().filter_map(|route| share(route)) {
+        if !kept.contains(&(namespace.clone(), route.clone(), to.clone())) {
+            metrics.forget_share(&namespace, &route, &to);
+        }
+    }
+    let with_shadow = |snapshot: &Snapshot| -> std::collections::HashSet<(String, String)> {
+        let routes = all(snapshot).into_iter().filter(|route| route.shadow.is_some());
+        routes.map(|route| (route.namespace.to_string(), route.name.clone())).collect()
+    };
+    for (namespace, route) in with_shadow(before).difference(&with_shadow(now)) {
+        metrics.forget_shadow(namespace, route, DifferenceKind::ALL.into_iter().map(DifferenceKind::label));
     }
     if let (Some(remote), None) = (&before.remote, &now.remote) {
         metrics.forget_upstream(&remote.namespace, remote.target.name());

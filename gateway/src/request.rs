@@ -21,10 +21,12 @@ pub struct RequestView<'a> {
 }
 
 mod client_address;
+mod cookie;
 mod dialect;
 pub mod field;
 mod normal_form;
 
 pub use client_address::{ClientAddress, client_address};
+pub use cookie::{cookie_value, session_cookie};
 pub use dialect::Dialect;
 pub use normal_form::{HostError, TargetError, normal_host, normal_path};

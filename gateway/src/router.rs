@@ -65,6 +65,7 @@ pub use method_set::{MethodError, MethodSet};
 pub use params::Params;
 pub use path_pattern::PathPattern;
 pub use pattern_error::PatternError;
+pub use query::query_value;
 pub use route_match::RouteMatch;
 pub use route_table::{Found, Lookup, RouteTable};
 pub use template::router_pattern;

@@ -13,6 +13,8 @@ mod remote;
 mod route;
 mod route_maker;
 mod routing;
+mod shadow;
+mod split;
 mod startup_files;
 mod tokens;
 mod trials;
@@ -23,6 +25,8 @@ pub use compile::{Compiled, Compiler};
 pub use learnt::{LearntPart, LeftOut};
 pub use part::NamespacePart;
 pub use route::{AdmissionGuards, Route, Target, Traffic};
+pub use shadow::{Compare, Shadow};
+pub use split::{Pick, Why};
 pub use trials::Trials;
 
 use crate::access::TokenCache;
@@ -65,7 +69,7 @@ pub struct Snapshot {
 /// What the routing table says about a request.
 #[derive(Debug)]
 pub enum Routed<'a> {
-    /// This route answers.
+    /// This route answers; where several share its requests, [`Route::pick`] says who.
     Route(&'a Arc<Route>),
     /// The path exists, but not for the method; these are allowed, as an `Allow` value.
     MethodNotAllowed(String),
@@ -87,7 +91,7 @@ impl Snapshot {
                 Lookup::Found(found) => {
                     let (matches, route) = routing.get(found.route);
                     if !self.reaches_into_another(matches, route, request.path) {
-                        return Routed::Route(route.pick());
+                        return Routed::Route(route);
                     }
                 }
                 Lookup::MethodNotAllowed(methods) => allowed.get_or_insert_default().insert_all(&methods),

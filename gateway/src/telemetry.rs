@@ -10,5 +10,8 @@ mod trace_context;
 
 pub use access_log::AccessLog;
 pub use call_record::{BackendKind, CallRecord};
-pub use metrics::{CallInFlight, Metrics, PluginMetrics, ReloadOutcome, RouteMetrics, UpstreamInUse, UpstreamMetrics};
+pub use metrics::{
+    CallInFlight, Metrics, PluginMetrics, ReloadOutcome, RouteMetrics, ShadowMetrics, ShadowOutcome, ShareMetrics,
+    UpstreamInUse, UpstreamMetrics,
+};
 pub use trace_context::{RequestId, TraceContext};

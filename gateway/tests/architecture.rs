@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 13] = [
     &["request"],
     &["identity", "rejection"],
     &["config", "lifecycle"],
-    &["telemetry", "limits", "rewrite", "router", "access"],
+    &["telemetry", "limits", "rewrite", "router", "access", "shadow", "sharing"],
     &["backends"],
     &["learning"],
     &["snapshot"],

@@ -159,9 +159,11 @@ fn request_head(
 ) -> Result<RequestHeader> {
     let mut head: RequestHeader = parts.into();
     head.set_version(if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 });
-    let host = match &cluster.config.host {
-        HostHeader::Fixed(host) => host.as_str(),
-        HostHeader::Endpoint | HostHeader::Preserve => &endpoint.authority,
+    // Whoever wants the host kept has put it there.
+    let sent = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
+    let host = match (&cluster.config.host, &sent) {
+        (HostHeader::Fixed(host), _) | (HostHeader::Preserve, Some(host)) => host.as_str(),
+        (HostHeader::Endpoint | HostHeader::Preserve, _) => &endpoint.authority,
     };
     head.insert_header(header::HOST, host)?;
     if is_h2 {

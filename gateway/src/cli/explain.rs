@@ -3,9 +3,10 @@
 use super::check::compile_for_question;
 use super::output;
 use crate::access;
+use crate::identity::Identity;
 use crate::request::{RequestView, normal_host, normal_path};
 use crate::router::Outcome;
-use crate::snapshot::{Routed, Snapshot};
+use crate::snapshot::{Routed, Snapshot, Why};
 use anyhow::{Context as _, anyhow};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use std::fmt::Write as _;
@@ -109,22 +110,25 @@ fn describe_access(snapshot: &Snapshot, view: &RequestView<'_>, text: &mut Strin
             return false;
         }
     };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let identified = access::identify(&route.rule, &snapshot.tokens, view.headers, now);
+    let anonymous = Identity::default();
+    let picked = route.pick(view.headers, identified.as_ref().unwrap_or(&anonymous));
     let (namespace, name) = (&route.namespace, &route.name);
-    let (kind, target) = (route.target.kind().label(), route.target.name());
-    let shared = snapshot.explain(view).into_iter().find(|(_, outcome)| *outcome == Outcome::Chosen);
+    let (kind, target) = (picked.route.target.kind().label(), picked.route.target.name());
     let _ = writeln!(
         text,
         "Route `{name}` of the namespace `{namespace}` answers; it leads to the {kind} backend `{target}`."
     );
-    if let Some((route, _)) = shared.filter(|(route, _)| route.shares().count() > 1) {
-        let _ = writeln!(
-            text,
-            "The route is shared ({}); this time chance has chosen `{target}`.",
-            route.describe_target()
-        );
+    let why = match picked.why {
+        Why::Alone => None,
+        Why::Canary => Some("its canary rules have chosen"),
+        Why::Sticky => Some("what sticks has chosen"),
+        Why::Chance => Some("this time chance has chosen"),
+    };
+    if let Some(why) = why {
+        let _ = writeln!(text, "The route is shared ({}); {why} `{target}`.", route.describe_target());
     }
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let identified = access::identify(&route.rule, &snapshot.tokens, view.headers, now);
     for sentence in access::explain(&route.rule, &identified) {
         let _ = writeln!(text, "{sentence}");
     }

@@ -1,105 +1,46 @@
-//! `migrate`: what will be different for an application when the gateway stands in front of it.
+//! `migrate`: moving a route from one service to another, little by little.
 
-mod check;
-mod document;
-mod finding;
-mod html;
-mod operations;
-mod pages;
-mod probe;
-mod reach;
-mod undocumented;
+mod admin_client;
+mod columns;
+mod judge;
+mod namespace_file;
+mod plan;
+mod report;
+mod running_gateway;
+mod samples;
+mod step;
 
-use super::output;
-use super::web;
-use anyhow::{Context as _, bail};
-use finding::{Finding, Severity};
-use serde_json::json;
-use std::fmt::Write as _;
+use super::ConfigArgument;
+use super::migrate_check::{CheckArguments, migrate_check};
+use clap::Subcommand;
 use std::process::ExitCode;
 
-/// What is done before a migration.
-#[derive(Debug, clap::Subcommand)]
+/// Commands for moving a route from one service to another.
+#[derive(Debug, Subcommand)]
 pub(super) enum MigrateCommand {
     /// Ask a running application (GET, HEAD and OPTIONS only) and its OpenAPI document, and say what will break behind the
     /// gateway, why, and which setting helps; exit code 1 if anything breaks.
     Check(CheckArguments),
+    /// Show how copies of requests (`shadow` of a route) were answered otherwise than the requests.
+    Report {
+        #[command(flatten)]
+        report: report::ReportArguments,
+    },
+    /// Move the share of a route's requests along a plan while errors, latency and differences stay within bounds, and back when
+    /// they do not.
+    Step {
+        #[command(flatten)]
+        config: ConfigArgument,
+        #[command(flatten)]
+        step: step::StepArguments,
+    },
 }
 
-/// Which application, and where it shall be.
-#[derive(Debug, clap::Args)]
-pub(super) struct CheckArguments {
-    /// Where the application is now, like `http://10.0.0.7:8000`.
-    #[arg(value_name = "URL")]
-    url: String,
-    /// What will stand before its paths at the gateway; `/` for nothing.
-    #[arg(long, default_value = "/api/v1/app", value_name = "PREFIX")]
-    at: String,
-    /// Where its OpenAPI document is. Default: `/openapi.json`, then `/api/v1/openapi.json`.
-    #[arg(long, value_name = "PATH")]
-    openapi: Option<String>,
-    /// A header field for every request, `name: value`, as for a login; repeatable. It is shown nowhere.
-    #[arg(long = "header", value_name = "NAME: VALUE")]
-    headers: Vec<String>,
-    /// A further path to ask for, which no document has; repeatable.
-    #[arg(long = "probe", value_name = "PATH")]
-    probes: Vec<String>,
-    /// Write the findings as JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-/// Does what is asked for.
+/// Runs one of the commands.
 pub(super) fn migrate(command: &MigrateCommand) -> anyhow::Result<ExitCode> {
-    let MigrateCommand::Check(arguments) = command;
-    let url = web::parse_url(&arguments.url)?;
-    if !matches!(url.path_and_query().map(|path| path.as_str()), None | Some("/" | "")) {
-        bail!("`{}` has a path; name the address of the application, and its document by --openapi", arguments.url);
+    match command {
+        MigrateCommand::Check(arguments) => migrate_check(arguments),
+        MigrateCommand::Report { report } => report::report(report),
+        MigrateCommand::Step { config, step } => step::step(&config.config, step),
     }
-    let at = arguments.at.trim_end_matches('/').to_owned();
-    if !at.is_empty() && !at.starts_with('/') {
-        bail!("`{at}` is no path prefix; write plain text that starts with `/`");
-    }
-    let mut fields = Vec::new();
-    for line in &arguments.headers {
-        // What it holds may be a secret, so it is not repeated.
-        let (name, value) = line.split_once(':').context("a --header is no header field; write `name: value`")?;
-        fields.push((name.trim().to_owned(), value.trim().to_owned()));
-    }
-    let question = check::Question {
-        origin: web::origin(&url),
-        at,
-        openapi: arguments.openapi.clone(),
-        fields,
-        probes: arguments.probes.clone(),
-    };
-    let (mut findings, requests) = web::run(check::check(&question))?;
-    findings.sort_by_key(|finding| finding.severity);
-    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let breaks = count(Severity::Breaks);
-    if arguments.json {
-        let report = json!({
-            "url": question.origin,
-            "at": question.at,
-            "requests": requests,
-            "breaks": breaks,
-            "findings": findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
-        });
-        output::print(&format!("{report:#}\n"));
-    } else {
-        let place = if question.at.is_empty() { "/" } else { &question.at };
-        let mut text = String::new();
-        let _ = writeln!(
-            text,
-            "{} at {place}: {breaks} break, {} to look at, {} fine ({requests} requests)",
-            question.origin,
-            count(Severity::Look),
-            count(Severity::Fine)
-        );
-        for finding in &findings {
-            let _ = write!(text, "\n{finding}");
-        }
-        output::print(&text);
-    }
-    Ok(if breaks > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -78,28 +78,7 @@ impl RawInvoke {
         if issuers.as_ref().is_some_and(Vec::is_empty) {
             problems.report_absence(&path.key("issuers"), "an empty list admits nobody; leave it out for every issuer");
         }
-        let claims = claims
-            .into_iter()
-            .filter_map(|(claim, value)| {
-                let any_of = match value {
-                    serde_json::Value::Array(values) if !values.is_empty() => values,
-                    serde_json::Value::Array(_) | serde_json::Value::Null | serde_json::Value::Object(_) => {
-                        let message = "write the value that the claim must hold, or a list of accepted values";
-                        problems.report(path.key("claims").key(claim), message);
-                        return None;
-                    }
-                    value => vec![value],
-                };
-                if !claim.starts_with('/') {
-                    return Some((format!("/{}", escape_pointer(&claim)), any_of));
-                }
-                if !is_json_pointer(&claim) {
-                    problems.report_at(path.key("claims").key(claim), Spot::Key, NO_JSON_POINTER);
-                    return None;
-                }
-                Some((claim, any_of))
-            })
-            .collect();
+        let claims = validate_claims(claims, &path.key("claims"), problems);
         for (index, plugin) in plugins.iter().enumerate() {
             let is_name = |part: &str| !part.is_empty() && !part.contains(['/', '*']);
             let is_plugin = plugin
@@ -115,6 +94,34 @@ impl RawInvoke {
     }
 }
 
+/// Claims as they are written, as JSON pointers with the accepted values.
+pub(super) fn validate_claims(
+    claims: BTreeMap<String, serde_json::Value>,
+    path: &ValuePath,
+    problems: &mut ProblemList,
+) -> Vec<(String, Vec<serde_json::Value>)> {
+    let mut validated = Vec::with_capacity(claims.len());
+    for (claim, value) in claims {
+        let any_of = match value {
+            serde_json::Value::Array(values) if !values.is_empty() => values,
+            serde_json::Value::Array(_) | serde_json::Value::Null | serde_json::Value::Object(_) => {
+                let message = "write the value that the claim must hold, or a list of accepted values";
+                problems.report(path.key(claim), message);
+                continue;
+            }
+            value => vec![value],
+        };
+        if !claim.starts_with('/') {
+            validated.push((format!("/{}", escape_pointer(&claim)), any_of));
+        } else if is_json_pointer(&claim) {
+            validated.push((claim, any_of));
+        } else {
+            problems.report_at(path.key(claim), Spot::Key, NO_JSON_POINTER);
+        }
+    }
+    validated
+}
+
 /// A claim name as one step of a JSON pointer (RFC 6901 §3).
 fn escape_pointer(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
@@ -124,7 +131,7 @@ fn escape_pointer(name: &str) -> String {
 const NO_JSON_POINTER: &str = "is no JSON pointer: it starts with `/`, and in a name `~0` stands for `~` and `~1` for `/`, like `/realm~1access/roles`";
 
 /// RFC 6901 §3.
-fn is_json_pointer(text: &str) -> bool {
+pub(super) fn is_json_pointer(text: &str) -> bool {
     text.starts_with('/') && text.split('~').skip(1).all(|after| after.starts_with(['0', '1']))
 }
 

@@ -1,10 +1,13 @@
 //! Routes: which requests, and who answers them.
 
 use super::api_key::RawDialect;
+use super::canary::{Canary, RawCanaries};
 use super::invoke::{Invoke, RawInvoke};
 use super::limits::{RawTrafficLimits, TrafficLimits};
 use super::problem::{ProblemList, ValuePath, suggest};
 use super::rewrite::{RawRewrite, Rewrite};
+use super::shadow::{RawShadow, Shadow};
+use super::sticky::{RawSticky, Sticky};
 use super::units::Span;
 use crate::request::Dialect;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -31,6 +34,14 @@ pub(super) struct RawRoute {
     /// The plugin or backend of this namespace that answers; or several, each with its share of the requests:
     /// `{ resize: 95, resize-next: 5 }`.
     to: RawTo,
+    /// What keeps a caller with the same share, where `to` has several: `{ header: X-Session }`, `{ cookie: session }` or
+    /// `{ subject: true }`. Default: chance decides for each request.
+    sticky: Option<RawSticky>,
+    /// Requests that go to one target whatever the shares say, by header fields and claims:
+    /// `{ to: resize-next, headers: { X-Canary: "1" } }`.
+    canary: Option<RawCanaries>,
+    /// Who is sent copies of the route's requests, whose answers nobody gets: `{ to: resize-next, sample: 5%, compare: true }`.
+    shadow: Option<RawShadow>,
     /// The backend or worker of this namespace that answers when `to` cannot: when a plugin is absent (`optional`), busy or
     /// does not start, and when no endpoint or process can be reached. Only requests of which nothing was passed on yet
     /// go there.
@@ -209,6 +220,12 @@ pub struct Route {
     pub matches: Match,
     /// Who answers: one, or several with their shares.
     pub targets: Vec<Share>,
+    /// What keeps a caller with the same share; chance if nothing does.
+    pub sticky: Option<Sticky>,
+    /// Requests that go to one of the targets whatever the shares say; the first that fits counts.
+    pub canaries: Vec<Canary>,
+    /// Who is sent copies of the requests.
+    pub shadow: Option<Shadow>,
     /// The backend that answers when the target cannot.
     pub fallback: Option<String>,
     /// Whether anyone may call without a token.
@@ -251,6 +268,15 @@ pub enum Test {
     Present(bool),
 }
 
+impl From<RawTest> for Test {
+    fn from(raw: RawTest) -> Self {
+        match raw {
+            RawTest::Exact(text) => Self::Exact(text),
+            RawTest::Present(present) => Self::Present(present),
+        }
+    }
+}
+
 /// Who answers a route, by name in the namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -258,6 +284,16 @@ pub enum Target {
     Plugin(String),
     /// A network backend.
     Backend(String),
+}
+
+impl Target {
+    /// Its name in the namespace.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Plugin(name) | Self::Backend(name) => name,
+        }
+    }
 }
 
 /// One who answers, and how many of the requests.
@@ -278,7 +314,22 @@ pub(super) struct Surroundings<'a> {
 
 impl RawRoute {
     pub(super) fn validate(self, path: &ValuePath, around: &Surroundings<'_>, problems: &mut ProblemList) -> Route {
-        let Self { name, matches, to, fallback, public, access, timeout, limits, rewrite, dialect, envelope } = self;
+        let Self {
+            name,
+            matches,
+            to,
+            sticky,
+            canary,
+            shadow,
+            fallback,
+            public,
+            access,
+            timeout,
+            limits,
+            rewrite,
+            dialect,
+            envelope,
+        } = self;
         let dialect = dialect.map(RawDialect::validate);
         let matches = matches.validate();
         let name = match name {
@@ -296,22 +347,44 @@ impl RawRoute {
         }
         let limits = limits.validate(&path.key("limits"), problems);
         let rewrite = rewrite.validate(&path.key("rewrite"), &matches.path, problems);
-        let targets = find_targets(to, &path.key("to"), around, problems);
+        if sticky.is_some() && matches!(to, RawTo::One(_)) {
+            problems.report(path.key("sticky"), "the route goes to one alone; write `to: { name: 95, other: 5 }`");
+        }
+        let sticky = sticky.and_then(|sticky| sticky.validate(&path.key("sticky"), public, problems));
+        let canaries = canary.map(|canary| canary.validate(&path.key("canary"), public, around, problems));
+        let canaries = canaries.unwrap_or_default();
+        let mut targets = find_targets(to, &path.key("to"), around, problems);
+        for Canary { to, .. } in &canaries {
+            if !targets.iter().any(|share| share.target == *to) {
+                targets.push(Share { target: to.clone(), weight: 0 });
+            }
+        }
+        let shadow = shadow.map(|shadow| shadow.validate(&path.key("shadow"), &targets, around, problems));
         let fallback = fallback.and_then(|name| find_fallback(name, &targets, &path.key("fallback"), around, problems));
-        Route { name, matches, targets, fallback, public, invoke, timeout, limits, rewrite, dialect, envelope }
+        Route {
+            name,
+            matches,
+            targets,
+            sticky,
+            canaries,
+            shadow,
+            fallback,
+            public,
+            invoke,
+            timeout,
+            limits,
+            rewrite,
+            dialect,
+            envelope,
+        }
     }
 }
 
 impl RawMatch {
     fn validate(self) -> Match {
         let Self { hosts, path, methods, headers, query } = self;
-        let tests = |tests: BTreeMap<String, RawTest>| {
-            let test = |(name, test)| match test {
-                RawTest::Exact(text) => (name, Test::Exact(text)),
-                RawTest::Present(present) => (name, Test::Present(present)),
-            };
-            tests.into_iter().map(test).collect()
-        };
+        let tests =
+            |tests: BTreeMap<String, RawTest>| tests.into_iter().map(|(name, test)| (name, test.into())).collect();
         Match {
             hosts: hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect(),
             path,

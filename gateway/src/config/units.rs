@@ -23,6 +23,10 @@ pub struct Rate {
     pub per: Duration,
 }
 
+/// A part of a whole, written `5%` or `0.1%`, in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Percent(pub(super) u32);
+
 const TIME_UNITS: [(&str, f64); 5] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3_600.0), ("d", 86_400.0)];
 const BYTE_UNITS: [(&str, u64); 8] = [
     ("B", 1),
@@ -79,6 +83,16 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
         return Err(format!("`{text}` lets nothing through; both numbers must be at least 1"));
     }
     Ok(Rate { requests, per })
+}
+
+fn parse_percent(text: &str) -> Result<u32, String> {
+    let wrong = || format!("`{text}` is no part of a whole; write a number from 0 to 100 and `%`, like `5%` or `0.1%`");
+    let number: f64 = text.trim().strip_suffix('%').ok_or_else(wrong)?.trim_end().parse().map_err(|_error| wrong())?;
+    if !(0.0..=100.0).contains(&number) {
+        return Err(wrong());
+    }
+    // At most a million.
+    Ok((number * 10_000.0).round() as u32)
 }
 
 /// Text (or a plain number where that is allowed) parsed by a function.
@@ -162,6 +176,15 @@ parsed_text!(
     "A rate: requests and a time, like `100/s` or `10/500ms`."
 );
 
+parsed_text!(
+    Percent,
+    |text| parse_percent(text).map(Percent),
+    None,
+    "a part of a whole like `5%`",
+    r"^[0-9]+(\.[0-9]+)? ?%$|\$\{",
+    "A part of a whole: a number from 0 to 100 and `%`."
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +195,7 @@ mod tests {
         assert_eq!(parse_span("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(parse_bytes("64MiB"), Ok(64 << 20));
         assert_eq!(parse_bytes("10 MB"), Ok(10_000_000));
+        assert_eq!((parse_percent("0.1%"), parse_percent("100 %")), (Ok(1000), Ok(1_000_000)));
         assert_eq!(parse_rate("100/s"), Ok(Rate { requests: 100, per: Duration::from_secs(1) }));
         assert_eq!(parse_rate("10/500ms"), Ok(Rate { requests: 10, per: Duration::from_millis(500) }));
     }
@@ -183,6 +207,9 @@ mod tests {
         }
         for text in ["", "MiB", "-1", "1.5MiB", "99999999999GiB"] {
             assert!(parse_bytes(text).is_err(), "{text}");
+        }
+        for text in ["", "5", "%", "101%", "-1%", "NaN%"] {
+            assert!(parse_percent(text).is_err(), "{text}");
         }
         for text in ["", "100", "0/s", "1/0s", "/s", "1/x"] {
             assert!(parse_rate(text).is_err(), "{text}");

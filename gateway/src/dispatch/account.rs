@@ -59,6 +59,8 @@ pub(super) struct Account {
     pub(super) first_byte: Option<Duration>,
     pub(super) streamed: bool,
     pub(super) usage: Option<Arc<CallUsage>>,
+    /// Whether it was let in to the share of its route that is to answer.
+    pub(super) is_of_share: bool,
     pub(super) guards: AdmissionGuards,
     pub(super) in_flight: Option<CallInFlight>,
     /// When the caller has no more use for an answer.
@@ -68,6 +70,16 @@ pub(super) struct Account {
 }
 
 impl Account {
+    /// The route to whoever answers this call, where several share those of `route`.
+    pub(super) fn pick(&mut self, route: &Arc<Route>, headers: &HeaderMap) -> Arc<Route> {
+        let picked = route.pick(headers, &self.identity).route;
+        if !Arc::ptr_eq(picked, route) {
+            self.in_flight = Some(picked.metrics.enter());
+            self.route = Some(picked.clone());
+        }
+        picked.clone()
+    }
+
     /// Notes the head of the answer.
     pub(super) fn answer_began(&mut self, status: u16, fields: &HeaderMap) {
         self.status = status;
@@ -134,6 +146,9 @@ impl Drop for Account {
         };
         if let Some(route) = route {
             route.metrics.record(&record);
+            if let Some(share) = route.share_metrics.as_ref().filter(|_| self.is_of_share) {
+                share.record(&record);
+            }
         }
         if let Some(reason) = reason {
             self.books.metrics.rejected(record.namespace.unwrap_or_default(), reason);

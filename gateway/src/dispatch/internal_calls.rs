@@ -282,6 +282,7 @@ impl InternalCalls {
             first_byte: None,
             streamed: false,
             usage: None,
+            is_of_share: false,
             guards: [None, None],
             in_flight: None,
             deadline,
@@ -302,8 +303,10 @@ impl InternalCalls {
         account.in_flight = Some(route.metrics.enter());
         account.route = Some(route.clone());
         route.rule.authorise(&account.identity)?;
+        let route = account.pick(&route, request.headers());
         refuse_function_calls(&route, path)?;
         account.guards = route.enter(account.started)?;
+        account.is_of_share = true;
         let (parts, body) = request.into_parts();
         // Only where somebody else can step in is there a use for taking the body back.
         let (body, kept) = match &route.fallback {

@@ -1,4 +1,4 @@
-//! Whether a request is let in: normalise → route → identify → authorise → limit. One screen, fixed order.
+//! Whether a request is let in: normalise → route → identify → authorise → pick → limit. One screen, fixed order.
 
 use super::context::{RequestContext, body_too_large};
 use super::framing;
@@ -7,8 +7,8 @@ use super::own_page::{self, OwnPage};
 use crate::access;
 use crate::dispatch::refuse_function_calls;
 use crate::rejection::{Reason, Rejection};
-use crate::request::{RequestView, client_address, normal_host, normal_path};
-use crate::snapshot::{Routed, Snapshot};
+use crate::request::{RequestView, client_address, normal_host, normal_path, session_cookie};
+use crate::snapshot::{Route, Routed, Snapshot};
 use crate::telemetry::{RequestId, TraceContext};
 use http::{Method, header};
 use pingora_http::RequestHeader;
@@ -96,11 +96,16 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<A
         route.rule.authorise(&context.identity)?;
     }
 
+    // Who calls may decide who answers, so that is asked last.
+    let route = pick(&route, session, context);
     refuse_function_calls(&route, context.normal_path.as_deref().unwrap_or_else(|| request.uri.path()))?;
     context.guards = route.enter(context.started)?;
     match (route.request_body, content_length(session)) {
         (Some(limit), Some(length)) if length > limit => Err(body_too_large(limit)),
-        _ => Ok(Admitted::ToRoute),
+        _ => {
+            context.is_of_share = true;
+            Ok(Admitted::ToRoute)
+        }
     }
 }
 
@@ -109,6 +114,19 @@ fn is_preflight(request: &RequestHeader) -> bool {
     request.method == Method::OPTIONS
         && request.headers.contains_key(header::ORIGIN)
         && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The route to whoever answers this request, where several share those of `route`.
+fn pick(route: &Arc<Route>, session: &Session, context: &mut RequestContext) -> Arc<Route> {
+    let picked = route.pick(&session.req_header().headers, &context.identity);
+    if let Some((name, value)) = picked.cookie {
+        context.share_cookie = session_cookie(name, &value, context.via_tls);
+    }
+    if !Arc::ptr_eq(picked.route, route) {
+        context.in_flight = Some(picked.route.metrics.enter());
+        context.route = Some(picked.route.clone());
+    }
+    picked.route.clone()
 }
 
 fn content_length(session: &Session) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! What is known of one request while it runs.
 
 use super::moved_answer::MovedPage;
+use super::shadowing::Shadowing;
 use crate::backends::{Cluster, PickedEndpoint};
 use crate::config::Protocol;
 use crate::dispatch::{AnswerEnvelope, CallScope, CallTicket, CallTickets};
@@ -12,7 +13,7 @@ use crate::snapshot::{AdmissionGuards, Route, Snapshot, Target};
 use crate::telemetry::{BackendKind, CallInFlight, RequestId, TraceContext, UpstreamInUse};
 use framex_plugin_host::CallUsage;
 use framex_wire::OutcomeReader;
-use http::header;
+use http::{HeaderValue, header};
 use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
 use pingora_http::ResponseHeader;
 use std::net::IpAddr;
@@ -69,6 +70,12 @@ pub struct RequestContext {
     pub(super) outcome_reader: Option<OutcomeReader>,
     /// Changes the links of a page that is served somewhere else than it thinks.
     pub(super) moved_page: Option<MovedPage>,
+    /// Whether it was let in to the share of its route that is to answer.
+    pub(super) is_of_share: bool,
+    /// The cookie that keeps the caller with that share, where it has none yet.
+    pub(super) share_cookie: Option<HeaderValue>,
+    /// The copy of it that is under way, and what that is compared with.
+    pub(super) shadowing: Option<Box<Shadowing>>,
     /// Puts the answer into FrameX's envelope.
     pub(super) envelope: Option<AnswerEnvelope>,
     /// What a worker that answers shows when it calls others.
@@ -84,6 +91,9 @@ impl RequestContext {
             refused_as_framex: false,
             outcome_reader: None,
             moved_page: None,
+            is_of_share: false,
+            share_cookie: None,
+            shadowing: None,
             envelope: None,
             snapshot: Some(snapshot),
             started: Instant::now(),
@@ -203,7 +213,7 @@ impl RequestContext {
     /// Notes the head of the answer.
     pub(super) fn answer_began(&mut self, answer: &ResponseHeader) {
         self.first_byte.get_or_insert_with(|| self.started.elapsed());
-        let content_type = answer.headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+        let content_type = answer.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         self.streamed = content_type.is_some_and(|value| value.starts_with(b"text/event-stream"))
             || !answer.headers.contains_key(header::CONTENT_LENGTH);
     }

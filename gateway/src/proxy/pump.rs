@@ -88,7 +88,12 @@ pub(super) async fn answer(
         tokio::select! {
             biased;
             frame = download.body.frame() => match frame {
-                Some(Ok(frame)) => download.write(session, frame).await?,
+                Some(Ok(frame)) => {
+                    if let (Some(shadowing), Some(chunk)) = (&mut context.shadowing, frame.data_ref()) {
+                        shadowing.answer_chunk(chunk);
+                    }
+                    download.write(session, frame).await?;
+                }
                 Some(Err(error)) => return Err(PumpError::Cut(cut_of(&error, plugin))),
                 None => break,
             },
@@ -213,6 +218,9 @@ impl Upload {
         context: &mut RequestContext,
         received: Option<Bytes>,
     ) -> Result<(), PumpError> {
+        if let Some(shadowing) = &mut context.shadowing {
+            shadowing.request_chunk(received.as_ref(), received.is_none() || session.is_body_done());
+        }
         match received {
             Some(chunk) => {
                 if let Err(rejection) = context.take_request_bytes(chunk.len()) {
@@ -252,6 +260,9 @@ impl Download {
         answer: Response<Body>,
     ) -> Result<Self, PumpError> {
         let (head, body) = answer.into_parts();
+        if let Some(shadowing) = &mut context.shadowing {
+            shadowing.answer_began(head.status, &head.headers);
+        }
         let request = session.req_header();
         let is_http1 = !session.is_http2();
         let is_http11 = request.version == Version::HTTP_11;

@@ -52,6 +52,9 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
         revision: context.revision,
     };
     route.map_or(&shared.unrouted, |route| &route.metrics).record(&record);
+    if let Some(share) = route.and_then(|route| route.share_metrics.as_ref()).filter(|_| context.is_of_share) {
+        share.record(&record);
+    }
     if let Some(reason) = reason {
         shared.metrics.rejected(record.namespace.unwrap_or_default(), reason);
         if reason == Reason::Internal {

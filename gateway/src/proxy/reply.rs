@@ -64,6 +64,9 @@ pub(super) fn edit_answer(answer: &mut ResponseHeader, context: &RequestContext)
             answer.insert_header(name.clone(), value.clone())?;
         }
     }
+    if let Some(cookie) = &context.share_cookie {
+        answer.append_header(header::SET_COOKIE, cookie.clone())?;
+    }
     insert_request_id(answer, context)
 }
 

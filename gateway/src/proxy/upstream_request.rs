@@ -97,13 +97,18 @@ fn edit_host(session: &Session, fields: &mut HeaderMap, context: &RequestContext
     insert(fields, header::HOST, host.as_bytes())
 }
 
-fn client_host(session: &Session) -> Option<&str> {
+pub(super) fn client_host(session: &Session) -> Option<&str> {
     let request = session.req_header();
     let field = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     field.or_else(|| request.uri.authority().map(http::uri::Authority::as_str))
 }
 
-fn add_forwarding(session: &Session, fields: &mut HeaderMap, context: &RequestContext, route: &Route) -> Result<()> {
+pub(super) fn add_forwarding(
+    session: &Session,
+    fields: &mut HeaderMap,
+    context: &RequestContext,
+    route: &Route,
+) -> Result<()> {
     if let Some(client) = context.client {
         let mut text = [0; LONGEST_ADDRESS];
         let mut rest = &mut text[..];

@@ -11,6 +11,8 @@ pub const X_FRAMEX_NAMESPACE: HeaderName = HeaderName::from_static("x-framex-nam
 pub const X_FRAMEX_PLUGIN: HeaderName = HeaderName::from_static("x-framex-plugin");
 /// Which request a worker serves; it hands this on with what it calls for it.
 pub const X_FRAMEX_CALL: HeaderName = HeaderName::from_static("x-framex-call");
+/// That a request is a copy whose answer nobody gets.
+pub const X_FRAMEX_SHADOW: HeaderName = HeaderName::from_static("x-framex-shadow");
 /// The id of a request, in logs, in the answer and on the way to the backend.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The place of a request in a distributed trace (W3C Trace Context).

@@ -10,6 +10,13 @@ pub(super) fn first_value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value)
 }
 
+/// The first value of the parameter `name`, decoded.
+#[must_use]
+pub fn query_value(query: &str, name: &str) -> Option<String> {
+    let bytes: Vec<u8> = decode(first_value(query, name)?).collect();
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Whether `encoded` is `expected` once `%XX` and `+` are decoded. A `%` without two digits stands for itself.
 pub(super) fn decodes_to(encoded: &str, expected: &str) -> bool {
     decode(encoded).eq(expected.bytes())

@@ -2,16 +2,14 @@
 
 use super::packages;
 use super::route::{Route, Traffic};
-use super::route_maker::{RouteMaker, carry_traffic};
+use super::route_maker::{RouteMaker, carry_traffic, value_test};
 use super::trials::{Candidate, FailedTrial, Known};
 use crate::backends::{
     Cluster, LocalPlugin, NameLookup, PeerBuilder, PluginCode, PluginVersion, PluginVersions, Requirements,
     WorkerPlugin, WorkerRuntime,
 };
-use crate::config::{self, Grant, Grants, Namespace, ProblemList, Test, ValuePath};
-use crate::router::{
-    HeaderCondition, HostPattern, MethodSet, PathPattern, QueryCondition, RouteMatch, RouteTable, ValueTest,
-};
+use crate::config::{self, Grant, Grants, Namespace, ProblemList, ValuePath};
+use crate::router::{HeaderCondition, HostPattern, MethodSet, PathPattern, QueryCondition, RouteMatch, RouteTable};
 use crate::telemetry::Metrics;
 use framex_openapi::Document;
 use framex_plugin_host::component::ComponentHost;
@@ -250,13 +248,6 @@ fn compile_match(matches: &config::Match, path: &ValuePath, problems: &mut Probl
     }
     let query = matches.query.iter().map(|(name, test)| QueryCondition { name: name.clone(), test: value_test(test) });
     Some(RouteMatch { hosts, path: pattern.ok()?, methods, headers, query: query.collect() })
-}
-
-fn value_test(test: &Test) -> ValueTest {
-    match test {
-        Test::Exact(text) => ValueTest::Exact(text.clone()),
-        Test::Present(present) => ValueTest::Present(*present),
-    }
 }
 
 /// Compares the matches that could be understood.

@@ -64,6 +64,8 @@ pub(super) fn compile(
         envelope: false,
         streams: false,
         metrics: metrics.route(NOWHERE, &backend.name, target.kind()),
+        share_metrics: None,
+        shadow: None,
         traffic: [traffic.clone(), traffic],
         fallback: None,
         target,

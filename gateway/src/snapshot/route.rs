@@ -1,14 +1,17 @@
 //! A compiled route: everything a request needs once it is found.
 
+use super::shadow::Shadow;
+use super::split::{Pick, Split, Why};
 use crate::access::AccessRule;
 use crate::backends::{Cluster, LocalPlugin};
 use crate::config::TrafficLimits;
+use crate::identity::Identity;
 use crate::limits::{ConcurrencyLimit, Permit, RateLimiter};
 use crate::rejection::{Reason, Rejection};
 use crate::request::Dialect;
 use crate::rewrite::RouteRewrite;
-use crate::telemetry::{BackendKind, RouteMetrics};
-use http::HeaderValue;
+use crate::telemetry::{BackendKind, RouteMetrics, ShareMetrics};
+use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -30,6 +33,8 @@ pub struct Route {
     pub target: Target,
     /// Who answers when the target cannot.
     pub fallback: Option<Arc<Cluster>>,
+    /// Who is sent copies of its requests.
+    pub shadow: Option<Arc<Shadow>>,
     /// Longest silence of a backend, or longest call of a plugin; `None` for their own limits.
     pub timeout: Option<Duration>,
     /// Largest request body in bytes.
@@ -44,19 +49,12 @@ pub struct Route {
     pub streams: bool,
     /// Its metrics.
     pub metrics: RouteMetrics,
+    /// The metrics of this share, where several share the requests.
+    pub share_metrics: Option<ShareMetrics>,
     /// Its own traffic limits and those of its namespace.
     pub traffic: [Arc<Traffic>; 2],
     /// The same route to others, where several share the requests.
     pub(super) split: Option<Split>,
-}
-
-/// How requests are shared out.
-#[derive(Debug)]
-pub(super) struct Split {
-    /// The share of the route that has the split.
-    pub(super) own: u32,
-    /// The others with their shares.
-    pub(super) others: Vec<(u32, Arc<Route>)>,
 }
 
 /// Who answers a route.
@@ -129,29 +127,32 @@ impl Traffic {
 }
 
 impl Route {
-    /// The route to whoever answers one request: itself, or one of those it shares its requests with, by chance.
+    /// The route to whoever answers one request of `identity` with these header fields: itself, or one of those it shares its
+    /// requests with. Allocates nothing, unless the caller is to be given a cookie.
     #[must_use]
-    pub fn pick(self: &Arc<Self>) -> &Arc<Self> {
-        let Some(split) = &self.split else { return self };
-        let total: u64 = split.others.iter().map(|(weight, _)| u64::from(*weight)).sum::<u64>() + u64::from(split.own);
-        split.at(rand::random_range(0..total.max(1))).unwrap_or(self)
+    pub fn pick<'a>(self: &'a Arc<Self>, headers: &HeaderMap, identity: &Identity) -> Pick<'a> {
+        match &self.split {
+            None => Pick { route: self, why: Why::Alone, cookie: None },
+            Some(split) => split.pick(self, headers, identity),
+        }
     }
 
     /// This route and the same to others that share its requests, each with its share.
     pub fn shares(self: &Arc<Self>) -> impl Iterator<Item = (u32, &Arc<Self>)> {
-        let own = self.split.as_ref().map_or(1, |split| split.own);
+        let own = self.split.as_ref().map_or(1, |split| split.own.weight());
         let others = self.split.iter().flat_map(|split| &split.others);
-        std::iter::once((own, self)).chain(others.map(|(weight, route)| (*weight, route)))
+        std::iter::once((own, self)).chain(others.map(|(lot, route)| (lot.weight(), route)))
     }
 
     /// Who answers, for people: a name, or names with their shares.
     #[must_use]
     pub fn describe_target(self: &Arc<Self>) -> String {
-        if self.split.is_none() {
-            return self.target.name().to_owned();
-        }
-        let share = |(weight, route): (u32, &Arc<Self>)| format!("{}: {weight}", route.target.name());
-        self.shares().map(share).collect::<Vec<_>>().join(", ")
+        let Some(split) = &self.split else { return self.target.name().to_owned() };
+        let share = |(index, (weight, route)): (usize, (u32, &Arc<Self>))| {
+            let name = route.target.name();
+            if weight == 0 && split.is_canary(index) { format!("{name}: canary") } else { format!("{name}: {weight}") }
+        };
+        self.shares().enumerate().map(share).collect::<Vec<_>>().join(", ")
     }
 
     /// Takes the request under the limits of route and namespace.
@@ -161,19 +162,5 @@ impl Route {
     pub fn enter(&self, now: Instant) -> Result<AdmissionGuards, Rejection> {
         let [route, namespace] = &self.traffic;
         Ok([route.enter(now)?, namespace.enter(now)?])
-    }
-}
-
-impl Split {
-    /// Who has the place `number`; `None` for the route that has the split.
-    fn at(&self, number: u64) -> Option<&Arc<Route>> {
-        let mut left = number.checked_sub(u64::from(self.own))?;
-        self.others.iter().find_map(|(weight, route)| match left.checked_sub(u64::from(*weight)) {
-            Some(rest) => {
-                left = rest;
-                None
-            }
-            None => Some(route),
-        })
     }
 }

@@ -1,12 +1,16 @@
 //! From a route of the configuration to one that requests can take.
 
-use super::route::{Route, Split, Target, Traffic};
+use super::route::{Route, Target, Traffic};
+use super::shadow::Shadow;
+use super::split::{Canary, Split};
 use crate::access::{AccessRule, ClaimRule};
 use crate::backends::{Cluster, LocalPlugin};
 use crate::config::{self, Namespace};
 use crate::request::Dialect;
 use crate::request::field::field_value;
 use crate::rewrite::RouteRewrite;
+use crate::router::{HeaderCondition, ValueTest};
+use crate::sharing::Lot;
 use crate::telemetry::Metrics;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,12 +30,22 @@ impl RouteMaker<'_> {
     pub(super) fn make(&self, route: &config::Route, old: Option<&Arc<Route>>, streams: bool) -> Option<Arc<Route>> {
         let own_traffic = carry_traffic(old.map(|old| &old.traffic[0]), route.limits, "route");
         let (first, others) = route.targets.split_first()?;
-        let others = others
-            .iter()
-            .map(|share| Some((share.weight, self.make_share(route, share, &own_traffic, None, streams)?)));
+        let shadow = route.shadow.as_ref().and_then(|shadow| self.make_shadow(route, shadow));
+        let shadow = shadow.as_ref();
+        let others = others.iter().map(|share| {
+            Some((
+                Lot::new(share.target.name(), share.weight),
+                self.make_share(route, share, &own_traffic, None, shadow, streams)?,
+            ))
+        });
         let others: Vec<_> = others.collect::<Option<_>>()?;
-        let split = (!others.is_empty()).then_some(Split { own: first.weight, others });
-        self.make_share(route, first, &own_traffic, split, streams)
+        let split = (!others.is_empty()).then(|| Split {
+            own: Lot::new(first.target.name(), first.weight),
+            others,
+            sticky: route.sticky.clone(),
+            canaries: route.canaries.iter().filter_map(|canary| make_canary(canary, &route.targets)).collect(),
+        });
+        self.make_share(route, first, &own_traffic, split, shadow, streams)
     }
 
     /// Makes the route by which functions of a FrameX instance are called.
@@ -48,6 +62,9 @@ impl RouteMaker<'_> {
             rewrite: config::Rewrite::default(),
             dialect: Some(Dialect::Framex),
             envelope: false,
+            sticky: None,
+            canaries: Vec::new(),
+            shadow: None,
         };
         self.make(&route, None, false)
     }
@@ -58,6 +75,7 @@ impl RouteMaker<'_> {
         share: &config::Share,
         own_traffic: &Arc<Traffic>,
         split: Option<Split>,
+        shadow: Option<&Arc<Shadow>>,
         streams: bool,
     ) -> Option<Arc<Route>> {
         let config = self.config;
@@ -71,6 +89,8 @@ impl RouteMaker<'_> {
             name: route.name.clone(),
             rule: access_rule(config, route),
             preflight: config.preflight && matches!(target, Target::Cluster(_)),
+            // Whoever answers needs no copy.
+            shadow: shadow.filter(|shadow| shadow.target.name() != target.name()).cloned(),
             timeout: route.timeout,
             request_body: smaller(route.limits.request_body, config.limits.request_body),
             rewrite: route_rewrite(&route.rewrite),
@@ -78,11 +98,19 @@ impl RouteMaker<'_> {
             envelope: route.envelope,
             streams,
             metrics: self.metrics.route(&config.name, &route.name, target.kind()),
+            share_metrics: (route.targets.len() > 1)
+                .then(|| self.metrics.share(&config.name, &route.name, share.target.name())),
             traffic: [own_traffic.clone(), self.traffic.clone()],
             fallback: fallback.filter(|cluster| !is_target(cluster)).cloned(),
             target,
             split,
         }))
+    }
+
+    /// `None` when nobody is there who could get the copies.
+    fn make_shadow(&self, route: &config::Route, shadow: &config::Shadow) -> Option<Arc<Shadow>> {
+        let target = self.target(&shadow.to, None)?;
+        Some(Shadow::new(shadow, target, &self.config.name, &route.name, self.metrics))
     }
 
     fn target(&self, target: &config::Target, fallback: Option<&Arc<Cluster>>) -> Option<Target> {
@@ -124,6 +152,29 @@ pub(super) fn route_rewrite(rewrite: &config::Rewrite) -> RouteRewrite {
     }
 }
 
+fn make_canary(canary: &config::Canary, targets: &[config::Share]) -> Option<Canary> {
+    let header = |(name, test): &(http::HeaderName, config::Test)| HeaderCondition {
+        name: name.clone(),
+        test: value_test(test),
+    };
+    Some(Canary {
+        to: targets.iter().position(|share| share.target == canary.to)?,
+        headers: canary.headers.iter().map(header).collect(),
+        claims: claim_rules(canary.claims.iter()),
+    })
+}
+
+pub(super) fn value_test(test: &config::Test) -> ValueTest {
+    match test {
+        config::Test::Exact(text) => ValueTest::Exact(text.clone()),
+        config::Test::Present(present) => ValueTest::Present(*present),
+    }
+}
+
+fn claim_rules<'a>(claims: impl Iterator<Item = &'a (String, Vec<serde_json::Value>)>) -> Vec<ClaimRule> {
+    claims.map(|(pointer, any_of)| ClaimRule { pointer: pointer.clone(), any_of: any_of.clone() }).collect()
+}
+
 fn smaller(one: Option<u64>, two: Option<u64>) -> Option<u64> {
     [one, two].into_iter().flatten().min()
 }
@@ -142,9 +193,7 @@ fn access_rule(namespace: &Namespace, route: &config::Route) -> AccessRule {
         public: route.public,
         namespace: namespace.name.clone(),
         issuers,
-        claims: claims
-            .map(|(pointer, any_of)| ClaimRule { pointer: pointer.clone(), any_of: any_of.clone() })
-            .collect(),
+        claims: claim_rules(claims),
         plugins: plugins.cloned().collect(),
     }
 }

@@ -6,10 +6,14 @@
 
 mod plugin_metrics;
 mod route_metrics;
+mod shadow_metrics;
+mod share_metrics;
 mod upstream_metrics;
 
 pub use plugin_metrics::PluginMetrics;
 pub use route_metrics::{CallInFlight, RouteMetrics};
+pub use shadow_metrics::{ShadowMetrics, ShadowOutcome};
+pub use share_metrics::ShareMetrics;
 pub use upstream_metrics::{UpstreamInUse, UpstreamMetrics};
 
 use crate::rejection::Reason;
@@ -62,6 +66,11 @@ metrics! {
     bytes_out: IntCounterVec("response_body_bytes_total", ["namespace", "route", "backend_kind", "status"], "Bytes of answers' bodies sent");
     rejections: IntCounterVec("rejections_total", ["namespace", "code"], "Requests that the gateway itself answered or cut, by code; the namespace is empty where no route was found");
     fallbacks: IntCounterVec("fallbacks_total", ["namespace", "route"], "Requests that a route's fallback was asked to answer because its target could not");
+    share_requests: IntCounterVec("share_requests_total", ["namespace", "route", "to", "status"], "Requests that ended, of routes whose requests several share, by who was to answer and the class of the status; fallback where it could not and the route's fallback answered");
+    share_duration: HistogramVec("share_duration_seconds", ["namespace", "route", "to"], "Time from the head of a request to the end of its answer, of routes whose requests several share, by who was to answer");
+    shadow_requests: IntCounterVec("shadow_requests_total", ["namespace", "route", "outcome"], "Requests chosen to be copied, by what became of the copy: same, different, missing (no answer), sent (not compared), uncompared (there was no whole answer to compare with, or one in an unknown coding), too_large (an answer), dropped (too many copies at once), body_too_large (the request's) or unsent (the request's body did not come whole)");
+    shadow_differences: IntCounterVec("shadow_differences_total", ["namespace", "route", "kind"], "Differences between the answers of a route and of its copies: status, header, body or missing; an exchange may have several");
+    shadow_duration: HistogramVec("shadow_duration_seconds", ["namespace", "route"], "Time from the sending of a copy to the end of its answer");
     connections: IntGauge("client_connections", [], "Open client connections");
     connections_refused: IntCounter("client_connections_refused_total", [], "Client connections closed at once because of the connection limit");
     upstream_connections: IntCounterVec("upstream_connections_total", ["namespace", "backend", "state"], "Connections to a backend taken for a request: new or reused");

@@ -54,7 +54,7 @@ pub(crate) fn describe_snapshot(case: &Path, snapshot: &Snapshot) -> String {
                 part.config.backends.iter().map(|backend| (backend.name.clone(), shown(backend))).collect();
             let plugins: Map<String, Value> =
                 part.config.plugins.iter().map(|plugin| (plugin.name.clone(), shown(plugin))).collect();
-            let described = json!({
+            let mut described = json!({
                 "invoke": shown(&part.config.invoke),
                 "preflight": part.config.preflight,
                 "limits": shown(part.config.limits),
@@ -62,6 +62,10 @@ pub(crate) fn describe_snapshot(case: &Path, snapshot: &Snapshot) -> String {
                 "backends": backends,
                 "learning": part.config.learning.iter().map(|(name, learning)| (name.clone(), shown(learning))).collect::<Map<_, _>>(),
             });
+            let sharing: Map<String, Value> = part.config.routes.iter().filter_map(describe_sharing).collect();
+            if !sharing.is_empty() {
+                described["sharing"] = sharing.into();
+            }
             (name.clone(), described)
         })
         .collect();
@@ -122,6 +126,15 @@ fn describe_gateway(gateway: &Gateway) -> Value {
         "level": level,
         "shutdown_grace": shown(shutdown_grace),
         "shutdown_delay": shown(shutdown_delay),
+    })
+}
+
+/// What a route says of several that answer; `None` where it says nothing.
+fn describe_sharing(route: &config::Route) -> Option<(String, Value)> {
+    let config::Route { name, targets, sticky, canaries, shadow, .. } = route;
+    let says_something = sticky.is_some() || !canaries.is_empty() || shadow.is_some();
+    says_something.then(|| {
+        (name.clone(), json!({ "targets": shown(targets), "sticky": shown(sticky), "canaries": shown(canaries), "shadow": shown(shadow) }))
     })
 }
 

@@ -51,7 +51,7 @@ async fn five_minutes_lead_to_a_route_of_ones_own() {
 #[tokio::test]
 async fn every_other_configuration_of_the_readme_is_right() {
     let blocks = yaml_blocks();
-    assert_eq!(blocks.len(), 5, "{blocks:?}");
+    assert_eq!(blocks.len(), 6, "{blocks:?}");
     for block in &blocks[2..] {
         let mut namespace = block.clone();
         if !block.contains("routes:") {

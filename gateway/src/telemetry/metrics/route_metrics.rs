@@ -6,7 +6,7 @@ use prometheus::{Histogram, IntCounter, IntGauge};
 use std::sync::{Arc, OnceLock};
 
 /// Status classes in the order of [`status_class`].
-const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+pub(super) const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// The metrics of one route, or of all requests that have none.
 #[derive(Clone, Debug)]
@@ -121,7 +121,7 @@ impl Drop for CallInFlight {
     }
 }
 
-fn status_class(status: u16) -> usize {
+pub(super) fn status_class(status: u16) -> usize {
     match status / 100 {
         class @ 1..=5 => usize::from(class),
         _ => 0,
