@@ -72,7 +72,7 @@ impl ShadowCalls {
             Err(_elapsed) => Err(format!("no whole answer within {:?}", shadow.timeout)),
         };
         shadow.metrics.took(began.elapsed());
-        let (Some(compare), Some((of, answer))) = (&shadow.compare, compared) else {
+        let Some((of, answer)) = compared else {
             let outcome = if answered.is_ok() { ShadowOutcome::Sent } else { ShadowOutcome::Missing };
             shadow.metrics.count(outcome);
             return;
@@ -82,16 +82,15 @@ impl ShadowCalls {
             shadow.metrics.count(ShadowOutcome::Uncompared);
             return;
         };
-        let (rules, keep) = (compare.rules.clone(), compare.keep);
+        let kept = self.kept.clone();
         // Large bodies take milliseconds, in which others on this thread would wait.
-        let judged = tokio::task::spawn_blocking(move || {
-            let judged = of.judge(&answer, answered.as_ref().map_err(String::as_str), &route, &shadow, &rules);
-            drop(place);
-            judged
+        tokio::task::spawn_blocking(move || {
+            // Its place is free when that is done.
+            let _place = place;
+            if let Some(compare) = &shadow.compare {
+                of.judge(&answer, answered.as_ref().map_err(String::as_str), &route, &shadow, compare, &kept);
+            }
         });
-        if let Ok(Some(difference)) = judged.await {
-            self.kept.keep(difference, keep);
-        }
     }
 
     async fn ask(
