@@ -94,14 +94,14 @@ impl GatewayProxy {
     async fn decide(&self, session: &mut Session, context: &mut RequestContext) -> Result<Verdict> {
         let admitted = framex_client::repair_target(session).and_then(|()| admit::admit(session, context));
         match admitted {
-            Ok(Admitted::ToRoute) => {}
-            Ok(Admitted::ToOwnPage(page)) => {
+            Ok(Admitted::Route) => {}
+            Ok(Admitted::OwnPage(page)) => {
                 return match own_page::answer(session, context, page).await.map_err(Error::into_down)? {
                     Ok(()) => Ok(Verdict::Answered),
                     Err(rejection) => self.refuse(session, context, rejection).await,
                 };
             }
-            Ok(Admitted::ToFunction) => {
+            Ok(Admitted::Function) => {
                 let client = &self.shared.client;
                 return match function_call::answer(session, context, client).await.map_err(Error::into_down)? {
                     Ok(()) => Ok(Verdict::Answered),

@@ -21,11 +21,11 @@ use std::time::{Duration, SystemTime};
 #[derive(Debug)]
 pub(super) enum Admitted {
     /// To its route.
-    ToRoute,
+    Route,
     /// To a function of a FrameX instance, which its body names.
-    ToFunction,
+    Function,
     /// To the gateway itself.
-    ToOwnPage(OwnPage),
+    OwnPage(OwnPage),
 }
 
 /// Lets the request in, with its route and identity in the context, or says why not.
@@ -55,7 +55,7 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<A
     }
 
     if function_call::is_one(&request.method, &path, &snapshot) {
-        return Ok(Admitted::ToFunction);
+        return Ok(Admitted::Function);
     }
     let view = RequestView {
         method: &request.method,
@@ -68,7 +68,7 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<A
         Routed::Route(route) => route.clone(),
         Routed::NotFound => {
             let page = own_page::find(&path, &request.method, &snapshot)?;
-            return page.map(Admitted::ToOwnPage).ok_or_else(|| Reason::RouteNotFound.into());
+            return page.map(Admitted::OwnPage).ok_or_else(|| Reason::RouteNotFound.into());
         }
         Routed::Unavailable(namespace) => {
             let detail = format!("the configuration of the namespace `{namespace}` is being repaired");
@@ -104,7 +104,7 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<A
         (Some(limit), Some(length)) if length > limit => Err(body_too_large(limit)),
         _ => {
             context.is_of_share = true;
-            Ok(Admitted::ToRoute)
+            Ok(Admitted::Route)
         }
     }
 }

@@ -33,14 +33,11 @@ pub struct LearntPart {
 type KnownDocuments = BTreeMap<String, Option<Arc<Document>>>;
 
 fn are_same(one: &KnownDocuments, two: &KnownDocuments) -> bool {
-    let is_same = |((one, old), (two, new)): ((&String, &Option<Arc<Document>>), (&String, &Option<Arc<Document>>))| {
-        one == two
-            && match (old, new) {
-                (Some(old), Some(new)) => Arc::ptr_eq(old, new),
-                (old, new) => old.is_none() && new.is_none(),
-            }
+    let is_same = |old: &Option<Arc<Document>>, new: &Option<Arc<Document>>| match (old, new) {
+        (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+        (old, new) => old.is_none() && new.is_none(),
     };
-    one.len() == two.len() && one.iter().zip(two).all(is_same)
+    one.len() == two.len() && one.iter().zip(two).all(|((one, old), (two, new))| one == two && is_same(old, new))
 }
 
 /// An endpoint that is not routed.
