@@ -12,7 +12,7 @@ use crate::backends::{OutboundClient, WorkerRuntime};
 use crate::config::{self, AccessLog as AccessLogConfig, Gateway, Problem};
 use crate::dispatch::{InternalCalls, ShadowCalls};
 use crate::lifecycle::Lifecycle;
-use crate::proxy::{Edge, EdgeLimits, GatewayProxy, Shared};
+use crate::proxy::{AnswerStore, Edge, EdgeLimits, GatewayProxy, Shared};
 use crate::reload::{StartError, Worker};
 use crate::snapshot::{Compiled, Compiler, Trials};
 use crate::telemetry::{AccessLog, BackendKind, Metrics};
@@ -126,6 +126,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         calls,
         client: Arc::default(),
         shadows: shadows.clone(),
+        answers: AnswerStore::start(gateway.cache, &metrics),
         unrouted: metrics.route("", "", BackendKind::None),
     };
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&gateway));

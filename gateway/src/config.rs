@@ -11,6 +11,7 @@
 
 mod api_key;
 mod backend;
+mod caching;
 mod canary;
 mod documentation;
 mod edit_shares;
@@ -40,6 +41,7 @@ mod worker;
 
 pub use api_key::ApiKey;
 pub use backend::{Backend, BackendTls, Endpoint, Health, HostHeader, NetworkKind, Protocol, Timeouts, parse_endpoint};
+pub use caching::{CacheRoom, CacheRules, Caching};
 pub use canary::Canary;
 pub use documentation::Documentation;
 pub use edit_shares::{EditError, edit_shares};

@@ -5,6 +5,7 @@
 //! different things in different phases: they are made from a [`Verdict`] in [`GatewayProxy::request_filter`] alone.
 
 mod admit;
+mod caching;
 mod context;
 mod edge;
 mod failure;
@@ -19,6 +20,7 @@ mod reply;
 mod shadowing;
 mod upstream_request;
 
+pub use caching::AnswerStore;
 pub use edge::{Edge, EdgeLimits};
 
 use crate::backends::ClusterClient;
@@ -31,8 +33,11 @@ use admit::Admitted;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
+use caching::CacheUse;
 use context::RequestContext;
 use http::{Method, StatusCode, Version, header};
+use pingora_cache::storage::HitHandler;
+use pingora_cache::{CacheKey, CacheMeta, ForcedFreshness, NoCacheReason, RespCacheable};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -66,6 +71,8 @@ pub struct Shared {
     pub client: Arc<ClusterClient>,
     /// What copies of requests are sent through.
     pub shadows: Arc<ShadowCalls>,
+    /// Where answers are kept; `None` when there is no room for any.
+    pub answers: Option<&'static AnswerStore>,
     /// Counts the requests that have no route.
     pub unrouted: RouteMetrics,
 }
@@ -117,6 +124,7 @@ impl GatewayProxy {
         match &route.target {
             Target::Cluster(_) => {
                 context.release_snapshot();
+                context.cache = caching::prepare(session, context, &route, self.shared.answers).await?;
                 Ok(Verdict::Proxy)
             }
             Target::Plugin(plugin) => match pump::answer(session, context, &route, plugin).await {
@@ -239,6 +247,65 @@ impl ProxyHttp for GatewayProxy {
         })
     }
 
+    fn request_cache_filter(&self, session: &mut Session, context: &mut RequestContext) -> Result<()> {
+        if let Some(cache) = &context.cache {
+            cache.enable(session);
+        }
+        Ok(())
+    }
+
+    fn cache_key_callback(&self, _session: &Session, context: &mut RequestContext) -> Result<CacheKey> {
+        match &context.cache {
+            Some(cache) => Ok(cache.key()),
+            None => Error::e_explain(ErrorType::InternalError, "a request that is looked up has a key"),
+        }
+    }
+
+    fn cache_miss(&self, session: &mut Session, _context: &mut RequestContext) {
+        caching::missed(session);
+    }
+
+    async fn cache_hit_filter(
+        &self,
+        session: &mut Session,
+        meta: &CacheMeta,
+        _hit: &mut HitHandler,
+        is_fresh: bool,
+        context: &mut RequestContext,
+    ) -> Result<Option<ForcedFreshness>> {
+        Ok(context.cache.as_ref().and_then(|cache| cache.forced(session, meta, is_fresh)))
+    }
+
+    fn response_cache_filter(
+        &self,
+        _session: &Session,
+        answer: &ResponseHeader,
+        context: &mut RequestContext,
+    ) -> Result<RespCacheable> {
+        Ok(match &context.cache {
+            Some(cache) => cache.judge(answer, context.on_fallback),
+            None => RespCacheable::Uncacheable(NoCacheReason::NeverEnabled),
+        })
+    }
+
+    fn cache_vary_filter(
+        &self,
+        meta: &CacheMeta,
+        _context: &mut RequestContext,
+        request: &RequestHeader,
+    ) -> Option<[u8; 16]> {
+        caching::variance(meta, request)
+    }
+
+    fn should_serve_stale(&self, _session: &mut Session, context: &mut RequestContext, error: Option<&Error>) -> bool {
+        let is_stale = caching::may_be_stale(error);
+        if is_stale {
+            // What failed is not what the caller sees.
+            context.rejection = None;
+        }
+        is_stale
+    }
+
     async fn upstream_peer(&self, _session: &mut Session, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
         // A repeated request is read, counted and sent anew.
         context.bytes_in = 0;
@@ -304,6 +371,9 @@ impl ProxyHttp for GatewayProxy {
         if let Some(shadowing) = &mut context.shadowing {
             shadowing.answer_began(answer.status, &answer.headers);
         }
+        if let Some(endpoint) = context.endpoint.as_ref().filter(|_| context.cache.is_some()) {
+            CacheUse::sign(session, answer, &endpoint.authority)?;
+        }
         context.is_last_on_connection = answer.status.is_server_error();
         context.watch_outcome(answer);
         let is_empty = answer.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
@@ -342,6 +412,9 @@ impl ProxyHttp for GatewayProxy {
             return Ok(());
         }
         context.answer_began(answer);
+        if let Some(cache) = &mut context.cache {
+            cache.say(session, answer)?;
+        }
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
             // What follows is no body: both sides may be silent for as long as the route says.
             session.set_read_timeout(context.longest_silence());
@@ -443,6 +516,9 @@ impl ProxyHttp for GatewayProxy {
         if let Some(usage) = &context.usage {
             // A plugin that works on after its answer is not waited for.
             let _ = tokio::time::timeout(LONGEST_SETTLING, usage.settled()).await;
+        }
+        if let Some(store) = self.shared.answers {
+            caching::invalidate(session, context, store);
         }
         record::record(&self.shared, session, context);
         edge::request_ended(session);

@@ -25,7 +25,7 @@ pub use client::{Answer, Call, Connection, Protocol, Streamed};
 pub use configuration::{Conf, one_route, repository};
 pub use framex_gateway::{Finished, Gateway, command_line, program};
 pub use raw::{Raw, RawAnswer};
-pub use real::{Awkward, Demonstration, Everything, FRAMEX_KEY, FrameX, FrameXInstance, Shop, installed};
+pub use real::{Awkward, Counted, Demonstration, Everything, FRAMEX_KEY, FrameX, FrameXInstance, Shop, installed};
 pub use tap::{Side, Tap};
 pub use token::{Token, sign};
 pub use upstream::{Exchange, Upstream, refused_address};

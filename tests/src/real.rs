@@ -99,6 +99,25 @@ impl Everything {
     }
 }
 
+/// The FastAPI application of the tests whose answers say how they may be kept. Dropping it kills it.
+#[derive(Debug)]
+pub struct Counted(Service);
+
+impl Counted {
+    /// Starts it and waits until it listens.
+    pub async fn start() -> Self {
+        let mut command = Command::new(installed("uvicorn"));
+        command.args(["cached:app", "--host", "127.0.0.1", "--port", "0"]).current_dir(repository("tests/fastapi"));
+        Self(Service::start("the counting application", command).await)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+}
+
 /// The FastAPI application of the tests that makes life behind a gateway hard. Dropping it kills it.
 #[derive(Debug)]
 pub struct Awkward(Service);

@@ -2,6 +2,7 @@
 
 use super::api_key::{ApiKey, RawApiKey, RawDialect, validate_keys};
 use super::backend::{Backend, RawBackend};
+use super::caching::{CacheRoom, RawCacheRoom};
 use super::documentation::{Documentation, RawDocumentation};
 use super::grant::{Grants, RawGrant, validate_grants};
 use super::issuer::{Issuer, RawIssuer};
@@ -56,6 +57,9 @@ pub(super) struct RawGateway {
     /// The gateway's own OpenAPI document.
     #[serde(default)]
     documentation: RawDocumentation,
+    /// How much room kept answers have (`cache` of routes). A change needs a restart.
+    #[serde(default)]
+    cache: RawCacheRoom,
     /// Logs.
     #[serde(default)]
     telemetry: RawTelemetry,
@@ -195,6 +199,8 @@ pub struct Gateway {
     pub dialect: Dialect,
     /// The gateway's own OpenAPI document.
     pub documentation: Documentation,
+    /// How much room kept answers have.
+    pub cache: CacheRoom,
     /// Where the access log goes.
     pub access_log: AccessLog,
     /// Level of the gateway's own log.
@@ -256,6 +262,7 @@ impl Gateway {
         note(take_over(&mut self.threads, &running.threads), "threads");
         note(take_over(&mut self.connections, &running.connections), "connections");
         note(take_over(&mut self.components, &running.components), "components");
+        note(take_over(&mut self.cache, &running.cache), "cache");
         note(take_over(&mut self.access_log, &running.access_log), "telemetry");
         note(take_over(&mut self.level, &running.level), "telemetry");
         waiting
@@ -290,6 +297,7 @@ impl RawGateway {
             remote,
             dialect,
             documentation,
+            cache,
             telemetry: RawTelemetry { access_log, level },
             shutdown: RawShutdown { grace, delay },
         } = self;
@@ -337,6 +345,7 @@ impl RawGateway {
             remote: remote.map(|raw| raw.validate(&root.key("remote"), base, problems)),
             dialect: dialect.map(RawDialect::validate).unwrap_or_default(),
             documentation: documentation.validate(),
+            cache: cache.validate(&root.key("cache"), problems),
             access_log: match access_log {
                 None | Some(RawAccessLog::Stdout) => AccessLog::Stdout,
                 Some(RawAccessLog::Off) => AccessLog::Off,

@@ -1,6 +1,7 @@
 //! Endpoints that a backend says itself that it has, in its OpenAPI document.
 
 use super::api_key::RawDialect;
+use super::caching::{Caching, RawCaching};
 use super::grant::Grants;
 use super::invoke::{Invoke, RawInvoke};
 use super::limits::{RawTrafficLimits, TrafficLimits};
@@ -72,6 +73,8 @@ pub(super) struct RawLearningSettings {
     /// Whether plain answers are put into FrameX's envelope. Default: false.
     #[serde(default)]
     envelope: bool,
+    /// Which answers are kept and given again, as of a route. Default: none.
+    cache: Option<RawCaching>,
 }
 
 /// What is learnt of a backend's OpenAPI document, and how it is routed.
@@ -103,6 +106,8 @@ pub struct Learning {
     pub dialect: Option<Dialect>,
     /// Whether plain answers are put into FrameX's envelope.
     pub envelope: bool,
+    /// Which answers are kept.
+    pub cache: Option<Caching>,
 }
 
 /// What learning is validated against.
@@ -141,6 +146,7 @@ impl RawLearning {
             fallback,
             dialect,
             envelope,
+            cache,
         } = settings;
         let document = document.unwrap_or_else(|| if is_framex { FRAMEX_PATH } else { FASTAPI_PATH }.to_owned());
         if !document.starts_with('/') || document.parse::<http::uri::PathAndQuery>().is_err() {
@@ -186,6 +192,7 @@ impl RawLearning {
             fallback,
             dialect: dialect.map(RawDialect::validate),
             envelope,
+            cache: cache.map(|cache| cache.validate(&path.key("cache"), problems)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Routes: which requests, and who answers them.
 
 use super::api_key::RawDialect;
+use super::caching::{Caching, RawCaching};
 use super::canary::{Canary, RawCanaries};
 use super::invoke::{Invoke, RawInvoke};
 use super::limits::{RawTrafficLimits, TrafficLimits};
@@ -68,6 +69,8 @@ pub(super) struct RawRoute {
     /// Default: false.
     #[serde(default)]
     envelope: bool,
+    /// Which answers are kept and given again. `{}` for what the rules say. Only those of backends and workers. Default: none.
+    cache: Option<RawCaching>,
 }
 
 /// Which requests a route takes. Every given condition must hold.
@@ -242,6 +245,8 @@ pub struct Route {
     pub dialect: Option<Dialect>,
     /// Whether plain answers are put into FrameX's envelope.
     pub envelope: bool,
+    /// Which answers are kept.
+    pub cache: Option<Caching>,
 }
 
 /// Which requests a route takes; the patterns are parsed when the routing table is compiled.
@@ -329,6 +334,7 @@ impl RawRoute {
             rewrite,
             dialect,
             envelope,
+            cache,
         } = self;
         let dialect = dialect.map(RawDialect::validate);
         let matches = matches.validate();
@@ -360,6 +366,13 @@ impl RawRoute {
             }
         }
         let shadow = shadow.map(|shadow| shadow.validate(&path.key("shadow"), &targets, around, problems));
+        let cache = cache.map(|cache| cache.validate(&path.key("cache"), problems));
+        if cache.is_some() && targets.iter().any(|share| matches!(share.target, Target::Plugin(_))) {
+            problems.report(
+                path.key("cache"),
+                "a plugin in the process answers itself; what is kept are answers of backends and workers",
+            );
+        }
         let fallback = fallback.and_then(|name| find_fallback(name, &targets, &path.key("fallback"), around, problems));
         Route {
             name,
@@ -376,6 +389,7 @@ impl RawRoute {
             rewrite,
             dialect,
             envelope,
+            cache,
         }
     }
 }

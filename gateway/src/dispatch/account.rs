@@ -135,6 +135,7 @@ impl Drop for Account {
             outcome: self.outcome,
             reason,
             note: self.rejection.as_ref().map(|rejection| &*rejection.note),
+            cache: None,
             duration: self.started.elapsed(),
             first_byte: self.first_byte,
             bytes_in: self.bytes_in.load(Ordering::Relaxed),

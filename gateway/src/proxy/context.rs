@@ -1,5 +1,6 @@
 //! What is known of one request while it runs.
 
+use super::caching::CacheUse;
 use super::moved_answer::MovedPage;
 use super::shadowing::Shadowing;
 use crate::backends::{Cluster, PickedEndpoint};
@@ -78,6 +79,8 @@ pub struct RequestContext {
     pub(super) shadowing: Option<Box<Shadowing>>,
     /// Puts the answer into FrameX's envelope.
     pub(super) envelope: Option<AnswerEnvelope>,
+    /// What the cache is to the request, where the route has one.
+    pub(super) cache: Option<CacheUse>,
     /// What a worker that answers shows when it calls others.
     pub(super) ticket: Option<CallTicket>,
     _running: RunningRequest,
@@ -95,6 +98,7 @@ impl RequestContext {
             share_cookie: None,
             shadowing: None,
             envelope: None,
+            cache: None,
             snapshot: Some(snapshot),
             started: Instant::now(),
             time: SystemTime::now(),

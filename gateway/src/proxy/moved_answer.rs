@@ -1,5 +1,6 @@
 //! Answers of an application that is served somewhere else than it thinks: their links lead back through the gateway.
 
+use super::caching::CacheUse;
 use super::context::RequestContext;
 use super::reply::frame_without_length;
 use crate::rewrite::Move;
@@ -30,7 +31,12 @@ pub(super) fn begin(
     session: &mut Session,
     context: &RequestContext,
 ) -> Result<Option<MovedPage>> {
-    let (Some(route), Some(endpoint)) = (&context.route, &context.endpoint) else { return Ok(None) };
+    let Some(route) = &context.route else { return Ok(None) };
+    // A kept answer speaks of the endpoint that made it.
+    let made_by = context.cache.as_ref().and_then(CacheUse::made_by);
+    let Some(own_authority) = made_by.or(context.endpoint.as_ref().map(|endpoint| &*endpoint.authority)) else {
+        return Ok(None);
+    };
     let rewrite = &route.rewrite;
     if !rewrite.links {
         return Ok(None);
@@ -46,7 +52,7 @@ pub(super) fn begin(
         authority,
         prefix: rewrite.strip_prefix.as_deref().unwrap_or_default(),
         hidden_prefix: rewrite.add_prefix.as_deref().unwrap_or_default(),
-        own_authorities: [&endpoint.authority, ""],
+        own_authorities: [own_authority, ""],
     };
     edit(answer, &header::LOCATION, |text| moved.url(text))?;
     edit(answer, &header::CONTENT_LOCATION, |text| moved.url(text))?;
@@ -64,7 +70,7 @@ pub(super) fn begin(
         authority: moved.authority.to_owned(),
         prefix: moved.prefix.to_owned(),
         hidden_prefix: moved.hidden_prefix.to_owned(),
-        own_authority: endpoint.authority.to_string(),
+        own_authority: own_authority.to_owned(),
     };
     for name in [header::CONTENT_LENGTH, header::ETAG, header::ACCEPT_RANGES] {
         answer.remove_header(&name);

@@ -1,6 +1,7 @@
 //! The end of a request: one record, from which access log and metrics are made.
 
 use super::Shared;
+use super::caching::CacheUse;
 use super::context::RequestContext;
 use crate::rejection::Reason;
 use crate::telemetry::{BackendKind, CallRecord};
@@ -42,6 +43,7 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
         outcome: context.outcome(),
         reason,
         note: context.rejection.as_ref().map(|rejection| &*rejection.note),
+        cache: context.cache.as_ref().and_then(CacheUse::status),
         duration: context.answered.unwrap_or_else(|| context.started.elapsed()),
         first_byte: context.first_byte,
         bytes_in: context.bytes_in,

@@ -229,6 +229,7 @@ impl<'a> Draft<'a> {
             },
             dialect: learning.dialect,
             envelope: learning.envelope,
+            cache: learning.cache.clone(),
         };
         let matches = understand(&route.matches)?;
         let maker = RouteMaker {

@@ -62,6 +62,7 @@ pub(super) fn compile(
         rewrite,
         dialect: None,
         envelope: false,
+        cache: None,
         streams: false,
         metrics: metrics.route(NOWHERE, &backend.name, target.kind()),
         share_metrics: None,

@@ -1,5 +1,6 @@
 //! A compiled route: everything a request needs once it is found.
 
+use super::route_cache::RouteCache;
 use super::shadow::Shadow;
 use super::split::{Pick, Split, Why};
 use crate::access::AccessRule;
@@ -45,6 +46,8 @@ pub struct Route {
     pub dialect: Option<Dialect>,
     /// Whether plain answers are put into FrameX's envelope.
     pub envelope: bool,
+    /// Which of its answers are kept.
+    pub cache: Option<RouteCache>,
     /// Whether its answers are streams of events, as far as that is known beforehand.
     pub streams: bool,
     /// Its metrics.

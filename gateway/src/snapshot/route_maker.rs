@@ -1,6 +1,7 @@
 //! From a route of the configuration to one that requests can take.
 
 use super::route::{Route, Target, Traffic};
+use super::route_cache::RouteCache;
 use super::shadow::Shadow;
 use super::split::{Canary, Split};
 use crate::access::{AccessRule, ClaimRule};
@@ -65,6 +66,7 @@ impl RouteMaker<'_> {
             sticky: None,
             canaries: Vec::new(),
             shadow: None,
+            cache: None,
         };
         self.make(&route, None, false)
     }
@@ -96,6 +98,7 @@ impl RouteMaker<'_> {
             rewrite: route_rewrite(&route.rewrite),
             dialect: route.dialect,
             envelope: route.envelope,
+            cache: self.cache(route, &target),
             streams,
             metrics: self.metrics.route(&config.name, &route.name, target.kind()),
             share_metrics: (route.targets.len() > 1)
@@ -111,6 +114,12 @@ impl RouteMaker<'_> {
     fn make_shadow(&self, route: &config::Route, shadow: &config::Shadow) -> Option<Arc<Shadow>> {
         let target = self.target(&shadow.to, None)?;
         Some(Shadow::new(shadow, target, &self.config.name, &route.name, self.metrics))
+    }
+
+    /// What of the answers of a backend is kept.
+    fn cache(&self, route: &config::Route, target: &Target) -> Option<RouteCache> {
+        let Target::Cluster(cluster) = target else { return None };
+        route.cache.as_ref().map(|caching| RouteCache::compile(caching, self.config, route, cluster))
     }
 
     fn target(&self, target: &config::Target, fallback: Option<&Arc<Cluster>>) -> Option<Target> {
@@ -179,7 +188,7 @@ fn smaller(one: Option<u64>, two: Option<u64>) -> Option<u64> {
     [one, two].into_iter().flatten().min()
 }
 
-fn access_rule(namespace: &Namespace, route: &config::Route) -> AccessRule {
+pub(super) fn access_rule(namespace: &Namespace, route: &config::Route) -> AccessRule {
     let claims = namespace.invoke.claims.iter().chain(&route.invoke.claims);
     let plugins = namespace.invoke.plugins.iter().chain(&route.invoke.plugins);
     // A route may narrow the namespace's issuers, never widen them.

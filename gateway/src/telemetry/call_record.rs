@@ -79,6 +79,8 @@ pub struct CallRecord<'a> {
     pub reason: Option<Reason>,
     /// What the operator should know of it.
     pub note: Option<&'a str>,
+    /// What the cache had to do with the answer, where the route has one.
+    pub cache: Option<&'static str>,
     /// From the head of the request to the end of the answer.
     pub duration: Duration,
     /// From the head of the request to the head of the answer.
@@ -130,6 +132,7 @@ impl CallRecord<'_> {
         }
         object.optional("code", self.reason.map(Reason::code));
         object.optional("note", self.note.filter(|note| !note.is_empty()));
+        object.optional("cache", self.cache);
         object.milliseconds("duration_ms", self.duration);
         if let Some(first_byte) = self.first_byte {
             object.milliseconds("first_byte_ms", first_byte);
@@ -259,6 +262,7 @@ mod tests {
             outcome: None,
             reason: Some(Reason::BackendUnreachable),
             note: Some("connection refused"),
+            cache: None,
             duration: Duration::from_micros(1500),
             first_byte: None,
             bytes_in: 0,

@@ -71,6 +71,9 @@ metrics! {
     shadow_requests: IntCounterVec("shadow_requests_total", ["namespace", "route", "outcome"], "Requests chosen to be copied, by what became of the copy: same, different, missing (no answer), sent (not compared), uncompared (there was no whole answer to compare with, or one in an unknown coding), too_large (an answer), dropped (too many copies at once), body_too_large (the request's) or unsent (the request's body did not come whole)");
     shadow_differences: IntCounterVec("shadow_differences_total", ["namespace", "route", "kind"], "Differences between the answers of a route and of its copies: status, header, body or missing; an exchange may have several");
     shadow_duration: HistogramVec("shadow_duration_seconds", ["namespace", "route"], "Time from the sending of a copy to the end of its answer");
+    cache_requests: IntCounterVec("cache_requests_total", ["namespace", "route", "status"], "Requests to routes with a cache that were answered: hit, miss, refresh, bypass or disabled");
+    cache_bytes: IntGauge("cache_bytes", [], "Memory that kept answers use");
+    cache_evictions: IntCounter("cache_evictions_total", [], "Kept answers that had to make room for others");
     connections: IntGauge("client_connections", [], "Open client connections");
     connections_refused: IntCounter("client_connections_refused_total", [], "Client connections closed at once because of the connection limit");
     upstream_connections: IntCounterVec("upstream_connections_total", ["namespace", "backend", "state"], "Connections to a backend taken for a request: new or reused");
@@ -249,6 +252,18 @@ impl Metrics {
                 let _ = self.namespace_valid.remove_label_values(&[namespace]);
             }
         }
+    }
+
+    /// Memory that kept answers use.
+    #[must_use]
+    pub fn cache_bytes(&self) -> &IntGauge {
+        &self.cache_bytes
+    }
+
+    /// Kept answers that had to make room.
+    #[must_use]
+    pub fn cache_evictions(&self) -> &IntCounter {
+        &self.cache_evictions
     }
 
     /// Open client connections.

@@ -1,7 +1,7 @@
 //! Reads and compiles a configuration, and writes down what came of it.
 
 use framex_gateway::config::{self, Gateway, Problem};
-use framex_gateway::snapshot::{Compiled, Compiler, Route, Snapshot, Target, Trials};
+use framex_gateway::snapshot::{Compiled, Compiler, Route, RouteCache, Snapshot, Target, Trials};
 use framex_gateway::telemetry::Metrics;
 use framex_plugin_host::component::{ComponentHost, HostSettings};
 use serde_json::{Map, Value, json};
@@ -103,6 +103,7 @@ fn describe_gateway(gateway: &Gateway) -> Value {
         remote,
         dialect,
         documentation,
+        cache,
         access_log,
         level,
         shutdown_grace,
@@ -122,6 +123,7 @@ fn describe_gateway(gateway: &Gateway) -> Value {
         "remote": shown(remote),
         "dialect": shown(dialect),
         "documentation": shown(documentation),
+        "cache": shown(cache),
         "access_log": shown(access_log),
         "level": level,
         "shutdown_grace": shown(shutdown_grace),
@@ -152,6 +154,10 @@ fn describe_route(route: &Arc<Route>) -> Map<String, Value> {
     described.insert("request_body".to_owned(), shown(route.request_body));
     described.insert("rewrite".to_owned(), shown(&route.rewrite));
     described.insert("dialect".to_owned(), shown((route.dialect, route.envelope)));
+    if let Some(cache) = &route.cache {
+        // The scope is a hash; it has tests of its own.
+        described.insert("cache".to_owned(), shown(RouteCache { scope: 0, ..cache.clone() }));
+    }
     described
 }
 

@@ -1,5 +1,6 @@
 //! How the gateway behaves, seen from outside: the real program, real sockets, real backends.
 
+mod caching;
 mod cli;
 mod components;
 mod configurations;

@@ -8,6 +8,9 @@ use std::sync::{Arc, OnceLock};
 /// Status classes in the order of [`status_class`].
 pub(super) const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
+/// What the cache may have to do with an answer.
+const CACHE_STATUSES: [&str; 5] = ["hit", "miss", "refresh", "bypass", "disabled"];
+
 /// The metrics of one route, or of all requests that have none.
 #[derive(Clone, Debug)]
 pub struct RouteMetrics {
@@ -61,6 +64,9 @@ impl Metrics {
             let _ = self.bytes_out.remove_label_values(&labels);
         }
         let _ = self.fallbacks.remove_label_values(&[namespace, route]);
+        for status in CACHE_STATUSES {
+            let _ = self.cache_requests.remove_label_values(&[namespace, route, status]);
+        }
         let _ = self.first_byte.remove_label_values(&labels);
         let _ = self.in_flight.remove_label_values(&labels);
     }
@@ -77,6 +83,9 @@ impl RouteMetrics {
             class.bytes_in.inc_by(record.bytes_in);
         }
         class.bytes_out.inc_by(record.bytes_out);
+        if let Some(cache) = record.cache {
+            self.metrics.cache_requests.with_label_values(&[&*self.namespace, &*self.route, cache]).inc();
+        }
         if let Some(first_byte) = record.first_byte.filter(|_| record.streamed) {
             self.first_byte_histogram().observe(first_byte.as_secs_f64());
         }

@@ -66,7 +66,7 @@ const BY_KEY: [(&str, Place, &str); 23] = [
     (
         "cache.",
         Place::Instance,
-        "Which routes have a cache is said by FrameX's plugins, so the instance goes on keeping its answers; X-FrameX-Cache and its answers pass through.",
+        "Which routes have a cache is said by FrameX's plugins, so the instance goes on keeping its answers, and X-FrameX-Cache goes through. The gateway keeps answers, too, in memory, where `openapi:` or a route says `cache: { ttl: 60s }`; by default those of one caller are not given to another.",
     ),
     (
         "plugins.proxy.force_stream_apis",
