@@ -94,10 +94,14 @@ impl LearntPart {
         are_same(&self.documents, &other.documents)
     }
 
-    /// Whether it is not known of every backend what it has.
+    /// Whether it is not known of every backend what it has. Those of which nothing is routed do not count.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
-        self.documents.values().any(Option::is_none)
+        let is_routed = |backend: &str| {
+            let learning = self.part.config.learning.get(backend);
+            learning.is_some_and(|learning| learning.enable.as_ref().is_none_or(|enable| !enable.is_empty()))
+        };
+        self.documents.iter().any(|(backend, document)| document.is_none() && is_routed(backend))
     }
 
     /// The last good documents by backend.

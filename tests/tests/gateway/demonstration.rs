@@ -7,7 +7,7 @@ use tokio::process::Command;
 async fn every_command_that_the_demonstration_shows_works_and_ctrl_c_ends_all_of_it() {
     let demonstration = Demonstration::start().await;
     let commands = demonstration.commands();
-    assert_eq!(commands.len(), 5, "{commands:?}");
+    assert_eq!(commands.len(), 6, "{commands:?}");
     assert!(commands.iter().all(|command| command.contains("Authorization: Bearer ")), "{commands:?}");
     let mut outputs = Vec::new();
     for command in &commands {
@@ -23,6 +23,7 @@ async fn every_command_that_the_demonstration_shows_works_and_ctrl_c_ends_all_of
         ("an item", "\"name\":\"tea\""),
         ("the item's status", "HTTP/1.1 200"),
         ("the upload", "README.md"),
+        ("the document", "\"/api/v1/shop/items/{number}\""),
     ] {
         assert!(outputs.iter().any(|output| output.contains(expected)), "{what}: {outputs:?}");
     }

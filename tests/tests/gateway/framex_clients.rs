@@ -167,3 +167,54 @@ async fn a_key_opens_what_it_is_for_and_its_holder_is_told_in_framex_words() {
     let wrong = with_key(gateway.get("/api/v1/shop/items/seven"), KEY).await.json();
     assert_eq!(wrong["status"], 422, "{wrong}");
 }
+
+#[tokio::test]
+async fn a_component_in_the_place_of_a_framex_plugin_is_called_like_one() {
+    let text = format!(
+        "plugins: {{ stats: {{ package: {} }} }}
+routes: [{{ match: {{ path: /api/v1/text/stats, methods: [GET] }}, to: stats, envelope: true, rewrite: {{ strip_prefix: /api/v1/text/stats }} }}]",
+        framex_tests::repository("plugins/text-stats").display()
+    );
+    let platform = format!("keys: {{ client: {{ key: {KEY}, namespaces: [text], dialect: framex }} }}");
+    let gateway = Gateway::start(Conf::new().platform(&platform).namespace("text", &text)).await;
+    let client = FrameXInstance::start("client", &["reports"], &pointing_at(gateway.address(), KEY, "")).await;
+    is_up(&client, "/api/v1/text/stats").await;
+    let usage = ask(&client, "GET", "/api/v1/text/stats", None).await.json();
+    assert_eq!(usage["status"], 200, "{usage}");
+    assert!(usage["data"]["usage"].as_str().is_some_and(|text| text.contains("POST")), "{usage}");
+    let line = gateway.access_line("the call", |line| line["backend_kind"] == "component").await;
+    assert_eq!((&line["subject"], &line["path"]), (&json!("client"), &json!("/api/v1/text/stats")));
+}
+
+#[tokio::test]
+async fn the_gateways_own_answers_speak_as_the_route_or_the_platform_says() {
+    let routes = "backends: { away: { http: { endpoints: [\"http://127.0.0.1:1\"] } } }
+routes:
+  - { match: { path: /api/v1/demo/plain }, to: away, public: true, dialect: http }
+  - { match: { path: /api/v1/demo/framex }, to: away, public: true, dialect: framex }
+  - { match: { path: /api/v1/demo/asked }, to: away, public: true }";
+    let gateway = Gateway::start(Conf::new().platform("dialect: auto").namespace("demo", routes)).await;
+    let as_framex = |call: Call| call.header("user-agent", "python-httpx/0.28.1").header("accept", "*/*");
+    let plain = as_framex(gateway.get("/api/v1/demo/plain")).await;
+    assert_eq!((plain.status, plain.code().as_str()), (502, "backend_unreachable"));
+    for answer in [gateway.get("/api/v1/demo/framex").await, as_framex(gateway.get("/api/v1/demo/asked")).await] {
+        assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+        let body = answer.json();
+        assert_eq!(body["status"], 502, "{body}");
+        assert!(body["message"].as_str().is_some_and(|message| message.contains("cannot be reached")), "{body}");
+        assert!(body["timestamp"].as_str().is_some_and(|time| time.len() == 19), "{body}");
+    }
+    let browser = gateway.get("/api/v1/demo/asked").header("user-agent", "Mozilla/5.0").await;
+    assert_eq!(browser.status, 502);
+    let stream = gateway.get("/api/v1/demo/framex").header("accept", "text/event-stream").await;
+    assert_eq!((stream.status, stream.header("content-type")), (200, "text/event-stream; charset=utf-8"));
+    assert!(stream.text().starts_with("event: error\ndata: {\"status\": 502, "), "{}", stream.text());
+    assert_eq!(as_framex(gateway.get("/nowhere")).await.json()["status"], 404, "also where there is no route");
+    let line = gateway.access_line("the refusal", |line| line["path"] == "/api/v1/demo/framex").await;
+    assert_eq!(
+        (&line["status"], &line["outcome"], &line["code"]),
+        (&json!(200), &json!(502), &json!("backend_unreachable"))
+    );
+    let failed = [("namespace", "demo"), ("route", "/api/v1/demo/framex"), ("status", "5xx")];
+    gateway.metric_becomes("requests_total", &failed, 2.0).await;
+}
