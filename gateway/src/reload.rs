@@ -213,7 +213,11 @@ impl Worker {
         let (status, seen) = watch::channel(status);
         let worker = Self {
             file: file.to_owned(),
-            learner: Learner::new(compiler.documents().clone(), tasks.clone()),
+            learner: Learner::new(
+                compiler.documents().clone(),
+                tasks.clone(),
+                snapshot.gateway.learnt_directory.clone(),
+            ),
             compiler: Arc::new(compiler),
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             metrics,

@@ -54,6 +54,9 @@ pub(super) struct RawGateway {
     /// In which words the gateway's own answers speak where neither the caller's key nor the route says it: `http` (the true
     /// status with problem details), `framex`, or `auto`. Default: http.
     dialect: Option<RawDialect>,
+    /// What is learnt of backends (`openapi:`). A change needs a restart.
+    #[serde(default)]
+    learning: RawKeptLearning,
     /// The gateway's own OpenAPI document.
     #[serde(default)]
     documentation: RawDocumentation,
@@ -118,6 +121,16 @@ pub(super) struct RawComponents {
     /// Folder, relative to this file, where compiled plugins are kept, so that they are not compiled at every start. It is made
     /// with mode 0700; whoever can write to it can run code in the gateway. Default: none.
     cache_directory: Option<PathBuf>,
+}
+
+/// What is learnt of backends.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawKeptLearning {
+    /// Folder, relative to this file, where the last good OpenAPI documents of backends are kept, so that a gateway that starts while
+    /// one is away knows its endpoints. Default: none: they are kept in memory only.
+    directory: Option<PathBuf>,
 }
 
 /// Logs.
@@ -197,6 +210,8 @@ pub struct Gateway {
     pub remote: Option<Remote>,
     /// In which words the gateway's own answers speak where nothing else says it.
     pub dialect: Dialect,
+    /// Where the last good OpenAPI documents of backends are kept.
+    pub learnt_directory: Option<PathBuf>,
     /// The gateway's own OpenAPI document.
     pub documentation: Documentation,
     /// How much room kept answers have.
@@ -263,6 +278,7 @@ impl Gateway {
         note(take_over(&mut self.connections, &running.connections), "connections");
         note(take_over(&mut self.components, &running.components), "components");
         note(take_over(&mut self.cache, &running.cache), "cache");
+        note(take_over(&mut self.learnt_directory, &running.learnt_directory), "learning");
         note(take_over(&mut self.access_log, &running.access_log), "telemetry");
         note(take_over(&mut self.level, &running.level), "telemetry");
         waiting
@@ -296,6 +312,7 @@ impl RawGateway {
             components,
             remote,
             dialect,
+            learning: RawKeptLearning { directory: learnt_directory },
             documentation,
             cache,
             telemetry: RawTelemetry { access_log, level },
@@ -344,6 +361,7 @@ impl RawGateway {
             components,
             remote: remote.map(|raw| raw.validate(&root.key("remote"), base, problems)),
             dialect: dialect.map(RawDialect::validate).unwrap_or_default(),
+            learnt_directory: learnt_directory.map(|directory| base.join(directory)),
             documentation: documentation.validate(),
             cache: cache.validate(&root.key("cache"), problems),
             access_log: match access_log {

@@ -2,10 +2,12 @@
 
 use super::documents::{Documents, Key};
 use super::fetch::{Fetched, fetch};
+use super::kept_file::KeptFile;
 use crate::backends::{Cluster, ClusterClient};
 use framex_openapi::{Bounds, Document};
 use http::HeaderValue;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 use tokio::task::AbortHandle;
@@ -33,6 +35,7 @@ pub struct Learner {
     documents: Documents,
     client: Arc<ClusterClient>,
     tasks: TaskTracker,
+    directory: Option<PathBuf>,
     asking: BTreeMap<Key, Asking>,
 }
 
@@ -54,10 +57,10 @@ impl Asking {
 }
 
 impl Learner {
-    /// One that asks nobody yet; its work runs on `tasks`.
+    /// One that asks nobody yet; its work runs on `tasks`, and what it learns is kept in `directory`.
     #[must_use]
-    pub fn new(documents: Documents, tasks: TaskTracker) -> Self {
-        Self { documents, client: Arc::default(), tasks, asking: BTreeMap::new() }
+    pub fn new(documents: Documents, tasks: TaskTracker, directory: Option<PathBuf>) -> Self {
+        Self { documents, client: Arc::default(), tasks, directory, asking: BTreeMap::new() }
     }
 
     /// What it knows.
@@ -95,6 +98,7 @@ impl Learner {
         let round = Round {
             documents: self.documents.clone(),
             client: self.client.clone(),
+            kept: self.directory.as_deref().map(|directory| KeptFile::new(directory, &key)),
             key,
             cluster: cluster.clone(),
             path: path.clone(),
@@ -111,6 +115,7 @@ impl Learner {
 struct Round {
     documents: Documents,
     client: Arc<ClusterClient>,
+    kept: Option<KeptFile>,
     key: Key,
     cluster: Weak<Cluster>,
     path: String,
@@ -122,6 +127,7 @@ struct Round {
 
 impl Round {
     async fn run(mut self) {
+        self.remember().await;
         let mut retry = FIRST_RETRY;
         loop {
             let Some(cluster) = self.cluster.upgrade() else { return };
@@ -141,6 +147,20 @@ impl Round {
             };
             // Gateways that were started together spread out.
             tokio::time::sleep(pause.mul_f64(rand::random_range(0.9..1.1))).await;
+        }
+    }
+
+    /// Begins with what was known before the gateway was started, if nothing else is known.
+    async fn remember(&self) {
+        let (namespace, backend) = &self.key;
+        let Some(kept) = self.kept.clone().filter(|_| self.documents.of(namespace, backend).document.is_none()) else {
+            return;
+        };
+        if let Ok(Some((document, time))) = tokio::task::spawn_blocking(move || kept.read()).await {
+            self.documents.update(&self.key, |learnt| {
+                learnt.document = Some(Arc::new(document));
+                learnt.seen = Some(time);
+            });
         }
     }
 
@@ -172,7 +192,15 @@ impl Round {
 
     async fn take(&self, bytes: Vec<u8>) -> Result<(), String> {
         // A large document takes a while to read.
-        let read = tokio::task::spawn_blocking(move || Document::read(&bytes, &Bounds::default())).await;
+        let kept = self.kept.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let document = Document::read(&bytes, &Bounds::default());
+            if let (Ok(_), Some(kept)) = (&document, kept) {
+                kept.write(&bytes);
+            }
+            document
+        });
+        let read = read.await;
         let document = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         let (namespace, backend) = &self.key;
         for note in document.notes() {

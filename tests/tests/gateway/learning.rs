@@ -308,3 +308,21 @@ async fn the_endpoints_of_a_worker_are_learnt_like_those_of_a_backend() {
     let line = gateway.access_line("the item", |line| line["status"] == 200).await;
     assert_eq!((&line["backend_kind"], &line["backend"]), (&json!("worker"), &json!("service")));
 }
+
+#[tokio::test]
+async fn a_gateway_that_starts_while_the_backend_is_away_knows_what_it_had() {
+    let folder = tempfile::tempdir().expect("there is room for temporary files");
+    let platform = format!("learning: {{ directory: {} }}", folder.path().join("learnt").display());
+    let service = Service::start(&document(&["/one"])).await;
+    let conf = Conf::new().platform(&platform).namespace("team", &learning(&service.url(), ""));
+    let first = Gateway::start(conf.clone()).await;
+    assert_eq!(first.get("/api/v1/team/one").await.status, 200);
+    drop((first, service));
+
+    let second = Gateway::start(conf).await;
+    becomes(&second, "/api/v1/team/one", 502).await;
+    assert_eq!(second.get("/api/v1/team/one").await.code(), "backend_unreachable");
+    assert_eq!(second.get("/api/v1/team/two").await.code(), "route_not_found");
+    let learning = status(&second).await;
+    assert_eq!((&learning["state"], &learning["endpoints"]), (&json!("stale"), &json!(1)), "{learning}");
+}
