@@ -1,5 +1,6 @@
 //! The commands.
 
+mod admin_client;
 mod check;
 mod explain;
 mod health;
@@ -92,9 +93,8 @@ enum Command {
     },
     /// Ask a running gateway whether it is ready; exit code 1 if it is not.
     Health {
-        /// Address of its admin listener.
-        #[arg(long, default_value = "127.0.0.1:9090", value_name = "ADDRESS")]
-        admin: String,
+        #[command(flatten)]
+        admin: admin_client::AdminArguments,
     },
 }
 

@@ -1,6 +1,5 @@
 //! `migrate`: moving a route from one service to another, little by little.
 
-mod admin_client;
 mod columns;
 mod judge;
 mod namespace_file;

@@ -1,7 +1,7 @@
 //! `migrate report`: how copies of requests were answered otherwise than the requests.
 
-use super::admin_client::{AdminArguments, query_value};
 use super::columns::side_by_side;
+use crate::cli::admin_client::{AdminArguments, query_value};
 use crate::cli::output;
 use crate::shadow::{Difference, Place, ShownAnswer};
 use serde::Deserialize;

@@ -1,9 +1,9 @@
 //! The gateway that serves the route: asked for reloads and numbers.
 
-use super::admin_client::AdminArguments;
 use super::judge::Sample;
 use super::plan::Shares;
 use super::samples::read_sample;
+use crate::cli::admin_client::AdminArguments;
 use anyhow::bail;
 use serde::Deserialize;
 use serde_json::Value;

@@ -2,13 +2,14 @@
 //!
 //! The file is all the state there is: whoever runs the command again goes on from the shares that it has.
 
-use super::admin_client::AdminArguments;
 use super::judge::{Bounds, Judgement};
 use super::namespace_file::NamespaceFile;
 use super::plan::{Plan, Shares};
 use super::running_gateway::RunningGateway;
+use crate::cli::admin_client::AdminArguments;
 use crate::cli::output;
-use anyhow::{Context as _, bail};
+use crate::cli::web::run;
+use anyhow::bail;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -67,8 +68,7 @@ pub(in crate::cli) struct StepArguments {
 
 /// Moves the shares.
 pub(super) fn step(config: &Path, arguments: &StepArguments) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    runtime.block_on(async {
+    run(async {
         let mut migration = Migration::begin(config, arguments)?;
         migration.run().await
     })
