@@ -1,7 +1,7 @@
 //! The documents that are known.
 
 use framex_openapi::Document;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use tokio::sync::watch;
@@ -76,10 +76,10 @@ impl Documents {
     }
 
     /// Begins to know of exactly these.
-    pub(super) fn keep(&self, keys: &BTreeMap<Key, ()>) {
+    pub(super) fn keep(&self, keys: &BTreeSet<Key>) {
         let mut known = self.lock();
-        known.retain(|key, _| keys.contains_key(key));
-        for key in keys.keys() {
+        known.retain(|key, _| keys.contains(key));
+        for key in keys {
             known.entry(key.clone()).or_default();
         }
     }

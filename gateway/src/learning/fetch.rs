@@ -1,6 +1,7 @@
 //! Asking a backend for its document.
 
 use crate::backends::{Cluster, ClusterClient, ClusterError};
+use bytes::Bytes;
 use framex_openapi::Bounds;
 use framex_plugin_host::empty_body;
 use http::{HeaderValue, Request, StatusCode, header};
@@ -18,7 +19,7 @@ pub(super) enum Fetched {
     /// This one.
     Document {
         /// JSON, perhaps.
-        bytes: Vec<u8>,
+        bytes: Bytes,
         /// What to ask with the next time.
         etag: Option<HeaderValue>,
     },
@@ -65,7 +66,7 @@ pub(super) async fn fetch(
         }
         let etag = answer.headers().get(header::ETAG).cloned();
         let body = Limited::new(answer.into_body(), Bounds::default().bytes).collect().await;
-        let bytes = body.map_err(|_too_long_or_broken| FetchError::Body)?.to_bytes().to_vec();
+        let bytes = body.map_err(|_too_long_or_broken| FetchError::Body)?.to_bytes();
         Ok(Fetched::Document { bytes, etag })
     };
     tokio::time::timeout(LONGEST, exchange).await.map_err(|_elapsed| FetchError::Late)?

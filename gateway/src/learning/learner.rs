@@ -4,7 +4,8 @@ use super::documents::{Documents, Key};
 use super::fetch::{Fetched, fetch};
 use super::kept_file::KeptFile;
 use crate::backends::{Cluster, ClusterClient};
-use framex_openapi::{Bounds, Document};
+use bytes::Bytes;
+use framex_openapi::{Bounds, Document, ReadError};
 use http::HeaderValue;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -72,8 +73,7 @@ impl Learner {
     /// Asks exactly these from now on. Those that were asked already in the same way are left alone; a backend that moved keeps
     /// its last document until the new place gives one.
     pub fn follow(&mut self, sources: Vec<Source>) {
-        let keys: BTreeMap<Key, ()> = sources.iter().map(|source| (source.key.clone(), ())).collect();
-        self.documents.keep(&keys);
+        self.documents.keep(&sources.iter().map(|source| source.key.clone()).collect());
         let mut before = std::mem::take(&mut self.asking);
         for source in sources {
             let asking = match before.remove(&source.key) {
@@ -169,13 +169,7 @@ impl Round {
         match fetched.map_err(|error| error.to_string())? {
             Fetched::Unchanged => self.confirm(),
             Fetched::Document { bytes, etag } => {
-                let hash = framex_openapi::digest_of(&bytes);
-                if self.last == Some(hash) {
-                    self.confirm();
-                } else {
-                    self.take(bytes).await?;
-                    self.last = Some(hash);
-                }
+                self.take(bytes).await?;
                 self.etag = etag;
             }
         }
@@ -190,18 +184,26 @@ impl Round {
         });
     }
 
-    async fn take(&self, bytes: Vec<u8>) -> Result<(), String> {
+    async fn take(&mut self, bytes: Bytes) -> Result<(), String> {
+        let (kept, last) = (self.kept.clone(), self.last);
         // A large document takes a while to read.
-        let kept = self.kept.clone();
         let read = tokio::task::spawn_blocking(move || {
-            let document = Document::read(&bytes, &Bounds::default());
-            if let (Ok(_), Some(kept)) = (&document, kept) {
+            let hash = framex_openapi::digest_of(&bytes);
+            if last == Some(hash) {
+                return Ok((hash, None));
+            }
+            let document = Document::read(&bytes, &Bounds::default())?;
+            if let Some(kept) = kept {
                 kept.write(&bytes);
             }
-            document
+            Ok::<_, ReadError>((hash, Some(document)))
         });
-        let read = read.await;
-        let document = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        let (hash, read) = read.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        self.last = Some(hash);
+        let Some(document) = read else {
+            self.confirm();
+            return Ok(());
+        };
         let (namespace, backend) = &self.key;
         for note in document.notes() {
             tracing::warn!(backend = format!("{namespace}/{backend}"), %note, "part of its OpenAPI document is left out");
