@@ -50,7 +50,7 @@ pub use access_rule::{AccessRule, ClaimRule};
 pub use api_keys::ApiKeys;
 pub use bearer::bearer_token;
 pub use explain::explain;
-pub use identify::{identify, identify_if_shown};
+pub use identify::{identify, identify_caller, identify_if_shown};
 pub use issuer::{Audiences, Issuer, IssuerError};
 /// The signature algorithms (RFC 7518 §3.1); [`std::str::FromStr`] reads their names.
 pub use jsonwebtoken::Algorithm;

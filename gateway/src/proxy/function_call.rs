@@ -2,7 +2,7 @@
 
 use super::context::{RequestContext, body_too_large};
 use super::reply::edit_answer;
-use crate::access::identify_if_shown;
+use crate::access::identify_caller;
 use crate::backends::ClusterClient;
 use crate::dispatch::{call_function, find_function};
 use crate::rejection::{Reason, Rejection};
@@ -33,11 +33,15 @@ pub(super) async fn answer(
     context: &mut RequestContext,
     client: &ClusterClient,
 ) -> Result<Result<(), Rejection>> {
+    // Who may not call is not listened to.
+    if let Err(rejection) = identify(session, context) {
+        return Ok(Err(rejection));
+    }
     let body = match read_body(session, context).await? {
         Ok(body) => body,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    let (head, body) = match call(session, context, client, body).await {
+    let (head, body) = match call(context, client, body).await {
         Ok(answer) => answer,
         Err(rejection) => return Ok(Err(rejection)),
     };
@@ -57,6 +61,13 @@ pub(super) async fn answer(
     Ok(Ok(()))
 }
 
+fn identify(session: &Session, context: &mut RequestContext) -> Result<(), Rejection> {
+    let snapshot = context.snapshot.as_ref().ok_or(Reason::Internal)?;
+    let now = context.time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    context.identity = identify_caller(&snapshot.tokens, &session.req_header().headers, now)?;
+    Ok(())
+}
+
 async fn read_body(session: &mut Session, context: &mut RequestContext) -> Result<Result<Bytes, Rejection>> {
     let mut body = BytesMut::new();
     while let Some(chunk) = session.read_request_body().await? {
@@ -70,14 +81,11 @@ async fn read_body(session: &mut Session, context: &mut RequestContext) -> Resul
 }
 
 async fn call(
-    session: &Session,
     context: &mut RequestContext,
     client: &ClusterClient,
     body: Bytes,
 ) -> Result<(http::response::Parts, Bytes), Rejection> {
     let snapshot = context.snapshot.clone().ok_or(Reason::Internal)?;
-    let now = context.time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    context.identity = identify_if_shown(&snapshot.tokens, &session.req_header().headers, now)?;
     let (function, route) = find_function(&snapshot, &context.identity, &body)?;
     context.in_flight = Some(route.metrics.enter());
     context.route = Some(route.clone());

@@ -142,6 +142,8 @@ async fn functions_that_are_allowed_are_called_by_name_and_no_other() {
     assert_eq!(forbidden.json()["status"], 403, "{}", forbidden.text());
     let nobody = setup.gateway.post("/api/v1/proxy/remote").json(&plain).await;
     assert_eq!(nobody.json()["status"], 401, "{}", nobody.text());
+    let unread = setup.gateway.post("/api/v1/proxy/remote").json(&json!({ "nonsense": 1 })).await;
+    assert_eq!(unread.json()["status"], 401, "who may not call is not listened to: {}", unread.text());
     let line = setup.gateway.access_line("the call", |line| line["route"] == "functions of instance").await;
     assert_eq!((&line["backend"], &line["namespace"]), (&json!("instance"), &json!("research")));
 }
