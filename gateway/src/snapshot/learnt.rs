@@ -15,7 +15,7 @@ use framex_openapi::{Document, Operation, Selection};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Longest reason that is shown.
+/// Endpoints that are left out and shown; a document may have thousands.
 const MOST_LEFT_OUT: usize = 1000;
 
 /// What the backends of one namespace say that they have, as routes.

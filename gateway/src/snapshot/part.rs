@@ -140,8 +140,10 @@ impl NamespacePart {
         let routes = config.routes.iter().map(make).collect::<Option<Vec<_>>>()?;
         let functions = config.backends.iter().filter_map(|backend| {
             let config::NetworkKind::Framex { functions, .. } = &backend.kind else { return None };
-            let route = maker.make_function_route(&backend.name)?;
-            (!functions.is_empty()).then(|| (functions.clone(), route))
+            if functions.is_empty() {
+                return None;
+            }
+            Some((functions.clone(), maker.make_function_route(&backend.name)?))
         });
         let functions = functions.collect();
         Some(Arc::new(Self {

@@ -27,7 +27,8 @@ pub(super) struct RouteMaker<'a> {
 }
 
 impl RouteMaker<'_> {
-    /// Makes a route; `old` is the one of its name until now, `streams` whether its answers are known to be streams of events. `None` when nobody is there who answers.
+    /// Makes a route; `old` is the one of its name until now, `streams` whether its answers are known to be streams of events.
+    /// `None` when nobody is there who answers.
     pub(super) fn make(&self, route: &config::Route, old: Option<&Arc<Route>>, streams: bool) -> Option<Arc<Route>> {
         let own_traffic = carry_traffic(old.map(|old| &old.traffic[0]), route.limits, "route");
         let (first, others) = route.targets.split_first()?;
