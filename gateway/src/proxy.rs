@@ -124,7 +124,7 @@ impl GatewayProxy {
         match &route.target {
             Target::Cluster(_) => {
                 context.release_snapshot();
-                context.cache = caching::prepare(session, context, &route, self.shared.answers).await?;
+                context.cache = caching::prepare(session, context, &route, self.shared.answers).await?.map(Box::new);
                 Ok(Verdict::Proxy)
             }
             Target::Plugin(plugin) => match pump::answer(session, context, &route, plugin).await {
@@ -424,9 +424,9 @@ impl ProxyHttp for GatewayProxy {
             answer.remove_header(&header::TRANSFER_ENCODING);
             session.set_keepalive(None);
         }
-        context.moved_page = moved_answer::begin(answer, session, context)?;
+        context.moved_page = moved_answer::begin(answer, session, context)?.map(Box::new);
         if context.moved_page.is_none() && context.route.as_ref().is_some_and(|route| route.envelope) {
-            context.envelope = reply::put_in_envelope(answer, session)?;
+            context.envelope = reply::put_in_envelope(answer, session)?.map(Box::new);
         }
         reply::edit_answer(answer, context)
     }

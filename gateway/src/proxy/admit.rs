@@ -97,8 +97,8 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<A
     }
 
     // Who calls may decide who answers, so that is asked last.
-    let route = pick(&route, session, context);
-    refuse_function_calls(&route, context.normal_path.as_deref().unwrap_or_else(|| request.uri.path()))?;
+    let route = pick(route, session, context);
+    refuse_function_calls(&route, context.path(request))?;
     context.guards = route.enter(context.started)?;
     match (route.request_body, content_length(session)) {
         (Some(limit), Some(length)) if length > limit => Err(body_too_large(limit)),
@@ -117,16 +117,18 @@ fn is_preflight(request: &RequestHeader) -> bool {
 }
 
 /// The route to whoever answers this request, where several share those of `route`.
-fn pick(route: &Arc<Route>, session: &Session, context: &mut RequestContext) -> Arc<Route> {
+fn pick(route: Arc<Route>, session: &Session, context: &mut RequestContext) -> Arc<Route> {
     let picked = route.pick(&session.req_header().headers, &context.identity);
     if let Some((name, value)) = picked.cookie {
         context.share_cookie = session_cookie(name, &value, context.via_tls);
     }
-    if !Arc::ptr_eq(picked.route, route) {
-        context.in_flight = Some(picked.route.metrics.enter());
-        context.route = Some(picked.route.clone());
+    if Arc::ptr_eq(picked.route, &route) {
+        return route;
     }
-    picked.route.clone()
+    let picked = picked.route.clone();
+    context.in_flight = Some(picked.metrics.enter());
+    context.route = Some(picked.clone());
+    picked
 }
 
 fn content_length(session: &Session) -> Option<u64> {

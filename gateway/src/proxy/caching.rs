@@ -62,7 +62,7 @@ pub(super) async fn prepare(
     let head = session.req_header();
     let is_changed_page = route.rewrite.links
         && (route.rewrite.strip_prefix.is_some() || route.rewrite.add_prefix.is_some())
-        && may_be_page(&route.rewrite.path(context.normal_path.as_deref().unwrap_or_else(|| head.uri.path())));
+        && may_be_page(context.path(head));
     if head.headers.contains_key(header::UPGRADE) || is_changed_page {
         return Ok(None);
     }
@@ -240,7 +240,7 @@ pub(super) fn invalidate(session: &Session, context: &RequestContext, store: &An
     }
     let is_cached_post = context.cache.as_ref().is_some_and(|cache| cache.key.is_some());
     if let Some(route) = context.route.as_ref().filter(|_| !is_cached_post) {
-        let path = context.normal_path.as_deref().unwrap_or_else(|| head.uri.path());
+        let path = context.path(head);
         store.change(&route.namespace, path);
     }
 }

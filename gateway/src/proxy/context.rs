@@ -5,7 +5,7 @@ use super::moved_answer::MovedPage;
 use super::shadowing::Shadowing;
 use crate::backends::{Cluster, PickedEndpoint};
 use crate::config::Protocol;
-use crate::dispatch::{AnswerEnvelope, CallScope, CallTicket, CallTickets};
+use crate::dispatch::{AnswerEnvelope, CallScope, CallTicket, CallTickets, PluginRequest};
 use crate::identity::Identity;
 use crate::lifecycle::RunningRequest;
 use crate::rejection::{Reason, Rejection};
@@ -16,7 +16,7 @@ use framex_plugin_host::CallUsage;
 use framex_wire::OutcomeReader;
 use http::{HeaderValue, header};
 use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
-use pingora_http::ResponseHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 use std::net::IpAddr;
 use std::os::unix::io::RawFd;
 use std::sync::Arc;
@@ -63,6 +63,7 @@ pub struct RequestContext {
     pub(super) usage: Option<Arc<CallUsage>>,
     pub(super) guards: AdmissionGuards,
     pub(super) in_flight: Option<CallInFlight>,
+    // What few requests have is boxed: every request pays for what is in here.
     /// In which words the gateway's own answers speak where nothing else says it.
     pub(super) dialect: Dialect,
     /// Whether a rejection was written in FrameX's words, where its status is 200.
@@ -70,7 +71,7 @@ pub struct RequestContext {
     /// Finds out what a FrameX answer says of its outcome.
     pub(super) outcome_reader: Option<OutcomeReader>,
     /// Changes the links of a page that is served somewhere else than it thinks.
-    pub(super) moved_page: Option<MovedPage>,
+    pub(super) moved_page: Option<Box<MovedPage>>,
     /// Whether it was let in to the share of its route that is to answer.
     pub(super) is_of_share: bool,
     /// The cookie that keeps the caller with that share, where it has none yet.
@@ -78,9 +79,9 @@ pub struct RequestContext {
     /// The copy of it that is under way, and what that is compared with.
     pub(super) shadowing: Option<Box<Shadowing>>,
     /// Puts the answer into FrameX's envelope.
-    pub(super) envelope: Option<AnswerEnvelope>,
+    pub(super) envelope: Option<Box<AnswerEnvelope>>,
     /// What the cache is to the request, where the route has one.
-    pub(super) cache: Option<CacheUse>,
+    pub(super) cache: Option<Box<CacheUse>>,
     /// What a worker that answers shows when it calls others.
     pub(super) ticket: Option<CallTicket>,
     _running: RunningRequest,
@@ -176,6 +177,23 @@ impl RequestContext {
     pub(super) fn longest_silence(&self) -> Option<Duration> {
         let of_route = self.route.as_ref().and_then(|route| route.timeout);
         of_route.or_else(|| self.cluster().map(|cluster| cluster.config.timeouts.silence))
+    }
+
+    /// The path of the request in normal form.
+    pub(super) fn path<'a>(&'a self, sent: &'a RequestHeader) -> &'a str {
+        self.normal_path.as_deref().unwrap_or_else(|| sent.uri.path())
+    }
+
+    /// What a plugin is asked.
+    pub(super) fn plugin_request<'a>(&'a self, sent: &'a RequestHeader) -> PluginRequest<'a> {
+        PluginRequest {
+            method: &sent.method,
+            path: self.path(sent),
+            query: sent.uri.query(),
+            fields: &sent.headers,
+            identity: &self.identity,
+            ids: self.ids.as_ref(),
+        }
     }
 
     pub(super) fn request_id(&self) -> Option<&str> {

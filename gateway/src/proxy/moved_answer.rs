@@ -33,7 +33,7 @@ pub(super) fn begin(
 ) -> Result<Option<MovedPage>> {
     let Some(route) = &context.route else { return Ok(None) };
     // A kept answer speaks of the endpoint that made it.
-    let made_by = context.cache.as_ref().and_then(CacheUse::made_by);
+    let made_by = context.cache.as_deref().and_then(CacheUse::made_by);
     let Some(own_authority) = made_by.or(context.endpoint.as_ref().map(|endpoint| &*endpoint.authority)) else {
         return Ok(None);
     };
@@ -58,11 +58,12 @@ pub(super) fn begin(
     edit(answer, &header::CONTENT_LOCATION, |text| moved.url(text))?;
     edit(answer, &header::SET_COOKIE, |text| moved.cookie(text))?;
     edit(answer, &header::LINK, |text| moved.link_field(text))?;
-    let path = rewrite.path(context.normal_path.as_deref().unwrap_or_else(|| head.uri.path()));
-    let Some(is_document) = is_page(answer, &path).filter(|_| head.method == Method::GET) else { return Ok(None) };
-    if moved.prefix.is_empty() && moved.hidden_prefix.is_empty() {
+    if head.method != Method::GET || moved.prefix.is_empty() && moved.hidden_prefix.is_empty() {
         return Ok(None);
     }
+    // A rewrite changes only how a path begins.
+    let path = context.path(head);
+    let Some(is_document) = is_page(answer, path) else { return Ok(None) };
     let page = MovedPage {
         is_document,
         body: Vec::new(),

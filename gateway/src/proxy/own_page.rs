@@ -125,13 +125,18 @@ fn of_asset(asset: &Asset, asked: &HeaderMap) -> (Bytes, HeaderMap) {
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
     // They change with the program alone, which is asked each time.
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    fields.insert(header::ETAG, HeaderValue::from_static(concat!("\"", env!("CARGO_PKG_VERSION"), "\"")));
+    let is_packed = asset.is_compressed && accepts_gzip(asked);
+    let coding = if is_packed { "-gzip" } else { "" };
+    let etag = format!("\"{}-{}{coding}\"", env!("CARGO_PKG_VERSION"), asset.bytes.len());
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        fields.insert(header::ETAG, etag);
+    }
     fields.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     if !asset.is_compressed {
         return (Bytes::from_static(asset.bytes), fields);
     }
     fields.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    if accepts_gzip(asked) {
+    if is_packed {
         fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         return (Bytes::from_static(asset.bytes), fields);
     }

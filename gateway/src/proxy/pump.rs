@@ -7,7 +7,7 @@ use super::context::RequestContext;
 use super::expects_continue;
 use super::reply::{edit_answer, put_in_envelope};
 use crate::backends::LocalPlugin;
-use crate::dispatch::{AnswerEnvelope, CallScope, PluginRequest, cut_of, plugin_request, rejection_of};
+use crate::dispatch::{AnswerEnvelope, CallScope, cut_of, plugin_request, rejection_of};
 use crate::rejection::{Reason, Rejection};
 use crate::snapshot::Route;
 use bytes::Bytes;
@@ -53,15 +53,7 @@ pub(super) async fn answer(
     plugin: &Arc<LocalPlugin>,
 ) -> Result<(), PumpError> {
     let (feed, body) = request_body(session);
-    let sent = session.req_header();
-    let asked = PluginRequest {
-        method: &sent.method,
-        path: context.normal_path.as_deref().unwrap_or_else(|| sent.uri.path()),
-        query: sent.uri.query(),
-        fields: &sent.headers,
-        identity: &context.identity,
-        ids: context.ids.as_ref(),
-    };
+    let asked = context.plugin_request(session.req_header());
     let request = plugin_request(&asked, route, plugin, body).map_err(PumpError::Rejected)?;
     let snapshot = context.snapshot.as_ref().ok_or_else(|| PumpError::Rejected(Reason::Internal.into()))?;
     let scope = CallScope::from_outside(snapshot, context.ids.as_ref(), &context.identity, &plugin.calling);

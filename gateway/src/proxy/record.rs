@@ -33,7 +33,7 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
         attempts: context.attempts,
         method: request.method.as_str(),
         host: &context.host,
-        path: context.normal_path.as_deref().unwrap_or_else(|| request.uri.path()),
+        path: context.path(request),
         http_version: match request.version {
             Version::HTTP_2 => "2",
             Version::HTTP_10 => "1.0",
@@ -43,7 +43,7 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
         outcome: context.outcome(),
         reason,
         note: context.rejection.as_ref().map(|rejection| &*rejection.note),
-        cache: context.cache.as_ref().and_then(CacheUse::status),
+        cache: context.cache.as_deref().and_then(CacheUse::status),
         duration: context.answered.unwrap_or_else(|| context.started.elapsed()),
         first_byte: context.first_byte,
         bytes_in: context.bytes_in,

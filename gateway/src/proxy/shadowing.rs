@@ -8,8 +8,7 @@ use super::upstream_request::{add_forwarding, client_host};
 use crate::backends::{Cluster, LocalPlugin};
 use crate::config::HostHeader;
 use crate::dispatch::{
-    CallScope, CopiedRequest, PluginRequest, RequestCopy, ShadowCalls, WhoAnswers, edit_credentials, plugin_request,
-    set_own_fields,
+    CallScope, CopiedRequest, RequestCopy, ShadowCalls, WhoAnswers, edit_credentials, plugin_request, set_own_fields,
 };
 use crate::request::field::{X_FRAMEX_CALL, X_FRAMEX_SHADOW};
 use crate::rewrite::end_to_end_fields;
@@ -71,7 +70,7 @@ pub(super) fn begin(session: &mut Session, context: &mut RequestContext, shared:
             let of = CopiedRequest {
                 id: context.request_id().unwrap_or_default().to_owned(),
                 method: sent.method.clone(),
-                path: context.normal_path.as_deref().unwrap_or_else(|| sent.uri.path()).to_owned(),
+                path: context.path(sent).to_owned(),
                 query: sent.uri.query().map(str::to_owned),
                 headers: sent.headers.clone(),
             };
@@ -121,15 +120,7 @@ fn to_plugin(
     route: &Route,
     plugin: &Arc<LocalPlugin>,
 ) -> Option<(Parts, WhoAnswers)> {
-    let sent = session.req_header();
-    let asked = PluginRequest {
-        method: &sent.method,
-        path: context.normal_path.as_deref().unwrap_or_else(|| sent.uri.path()),
-        query: sent.uri.query(),
-        fields: &sent.headers,
-        identity: &context.identity,
-        ids: context.ids.as_ref(),
-    };
+    let asked = context.plugin_request(session.req_header());
     let (head, _) = plugin_request(&asked, route, plugin, empty_body()).ok()?.into_parts();
     let snapshot = context.snapshot.as_ref()?;
     let scope = CallScope::from_outside(snapshot, context.ids.as_ref(), &context.identity, &plugin.calling);
@@ -144,7 +135,7 @@ fn to_cluster(
     cluster: &Arc<Cluster>,
 ) -> Option<(Parts, WhoAnswers)> {
     let sent = session.req_header();
-    let path = route.rewrite.path(context.normal_path.as_deref().unwrap_or_else(|| sent.uri.path()));
+    let path = route.rewrite.path(context.path(sent));
     let target = match sent.uri.query() {
         Some(query) => format!("{path}?{query}"),
         None => path.into_owned(),

@@ -68,7 +68,7 @@ fn remove_invented(fields: &mut HeaderMap) {
 /// The target for the backend, where it is not what the client sent.
 fn edited_path(session: &Session, context: &RequestContext, route: &Route) -> Result<Option<Uri>> {
     let sent = &session.req_header().uri;
-    let normal = context.normal_path.as_deref().unwrap_or_else(|| sent.path());
+    let normal = context.path(session.req_header());
     let path = route.rewrite.path(normal);
     let is_unchanged = matches!(path, Cow::Borrowed(path) if path.len() == sent.path().len() && path == sent.path());
     // An absolute target is sent on as a path: the backend is the origin server.

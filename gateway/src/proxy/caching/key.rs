@@ -20,7 +20,7 @@ pub(super) fn of(
     store: &AnswerStore,
 ) -> String {
     let head = session.req_header();
-    let path = context.normal_path.as_deref().unwrap_or_else(|| head.uri.path());
+    let path = context.path(head);
     let mut key = Key::default();
     key.part(&cache.scope.to_le_bytes());
     key.part(if context.via_tls { b"https" } else { b"http" });
