@@ -16,6 +16,7 @@ mod differences;
 mod learning;
 mod status;
 
+use crate::backends::EndpointStatus;
 use crate::backends::PluginVersions;
 use crate::learning::Documents;
 use crate::lifecycle::Lifecycle;
@@ -112,7 +113,10 @@ impl Admin {
             part.clusters.iter().map(move |(backend, cluster)| (namespace.as_str(), backend.as_str(), cluster))
         });
         self.metrics.set_endpoint_health(clusters.flat_map(|(namespace, backend, cluster)| {
-            cluster.health().into_iter().map(move |(endpoint, healthy)| (namespace, backend, endpoint, healthy))
+            let endpoints =
+                cluster.endpoints().into_iter().filter(|(_, status, _)| *status != EndpointStatus::Draining);
+            endpoints
+                .map(move |(endpoint, status, _)| (namespace, backend, endpoint, status == EndpointStatus::Healthy))
         }));
         self.metrics.set_plugin_versions(
             self.versions

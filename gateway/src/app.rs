@@ -8,7 +8,7 @@ mod logging;
 mod prebound;
 
 use crate::admin::Admin;
-use crate::backends::{OutboundClient, WorkerRuntime};
+use crate::backends::{Names, OutboundClient, WorkerRuntime};
 use crate::config::{self, AccessLog as AccessLogConfig, Gateway, Problem};
 use crate::dispatch::{InternalCalls, ShadowCalls};
 use crate::lifecycle::Lifecycle;
@@ -78,7 +78,8 @@ pub fn compile(file: &Path) -> anyhow::Result<Compiled> {
         // Whatever limits gateway.yaml means to set, the plugins can be tried.
         None => ComponentHost::start(HostSettings { max_memory_per_instance: 4 << 30, ..HostSettings::default() })?,
     };
-    Ok(Compiler::new(host, Metrics::new()).compile(sources, None, Trials::default()))
+    let names = Names::new(gateway.map_or(&[], |gateway| &gateway.dns));
+    Ok(Compiler::new(host, Metrics::new()).with_names(names).compile(sources, None, Trials::default()))
 }
 
 /// Runs the gateway until it is told to stop; then the process ends.
@@ -100,8 +101,9 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let of_calls = access_log.as_ref().map_or_else(|_failed| Arc::new(AccessLog::off()), Arc::clone);
     let calls = Arc::new(InternalCalls::new(metrics.clone(), of_calls, OutboundClient::new()?));
     let workers = Arc::new(WorkerRuntime::start()?);
-    let compiler =
-        Compiler::new(component_host(&gateway, calls.clone())?, metrics.clone()).with_workers(workers.clone());
+    let compiler = Compiler::new(component_host(&gateway, calls.clone())?, metrics.clone())
+        .with_workers(workers.clone())
+        .with_names(Names::new(&gateway.dns));
     let tasks = TaskTracker::new();
     let (worker, reloader) = Worker::start(&options.config, compiler, metrics.clone(), tasks.clone())?;
     bound.load_certificates(&gateway)?;

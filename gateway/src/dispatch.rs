@@ -12,6 +12,7 @@
 //! given, the request as a plugin sees it, and the meaning of a plugin's failure.
 
 mod account;
+mod affinity;
 mod answer_envelope;
 mod call_scope;
 mod call_tickets;
@@ -29,6 +30,7 @@ mod plugin_request;
 mod problem;
 mod shadow_calls;
 
+pub(crate) use affinity::affinity_value;
 pub(crate) use answer_envelope::AnswerEnvelope;
 pub use call_scope::CallScope;
 pub(crate) use call_tickets::{CallTicket, CallTickets};
@@ -36,7 +38,9 @@ pub(crate) use copied_request::CopiedRequest;
 pub(crate) use fields::{edit_credentials, set_own_fields};
 pub(crate) use function_calls::{call_function, find_function, refuse_function_calls};
 pub use internal_calls::InternalCalls;
-pub(crate) use plugin_failure::{cut_of, rejection_of};
+pub(crate) use internal_calls::WRITTEN_ANSWER;
+pub(crate) use network_call::circuit_open;
+pub(crate) use plugin_failure::{cut_of, enter_plugin, leave_plugin, rejection_of};
 pub(crate) use plugin_request::{PluginRequest, plugin_request};
 pub(crate) use problem::{framex_problem, problem, problem_fields};
 pub use shadow_calls::ShadowCalls;

@@ -5,6 +5,7 @@
 //! different things in different phases: they are made from a [`Verdict`] in [`GatewayProxy::request_filter`] alone.
 
 mod admit;
+mod attempt;
 mod caching;
 mod context;
 mod edge;
@@ -19,11 +20,12 @@ mod record;
 mod reply;
 mod shadowing;
 mod upstream_request;
+mod watchdog;
 
 pub use caching::AnswerStore;
 pub use edge::{Edge, EdgeLimits};
 
-use crate::backends::ClusterClient;
+use crate::backends::{ClusterClient, Taken};
 use crate::dispatch::{InternalCalls, ShadowCalls};
 use crate::lifecycle::Lifecycle;
 use crate::rejection::{Reason, Rejection};
@@ -47,8 +49,6 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Endpoints that one request may try to connect to.
-const MOST_ATTEMPTS: usize = 3;
 /// How long a record waits for the last CPU time of a plugin, which is usually there in microseconds.
 const LONGEST_SETTLING: Duration = Duration::from_millis(20);
 /// How long the rest of a refused request's body is read and thrown away, so that the client sees the answer.
@@ -131,9 +131,11 @@ impl GatewayProxy {
                 Ok(()) => Ok(Verdict::Answered),
                 Err(pump::PumpError::Rejected(rejection)) => {
                     // The plugin has seen nothing of the request, so somebody else may answer it.
-                    let never_began =
-                        matches!(rejection.reason, Reason::Busy | Reason::Unavailable | Reason::PluginNotStarted);
-                    if never_began && context.bytes_in == 0 && context.step_down() {
+                    let never_began = matches!(
+                        rejection.reason,
+                        Reason::Busy | Reason::Unavailable | Reason::PluginNotStarted | Reason::CircuitOpen
+                    );
+                    if never_began && context.bytes_in == 0 && attempt::step_down(context) {
                         return Ok(Verdict::Proxy);
                     }
                     self.refuse(session, context, rejection).await
@@ -159,7 +161,11 @@ impl GatewayProxy {
             // Where a message that is not understood ends is not known either (RFC 9112 §6.3).
             session.set_keepalive(None);
         }
-        let written = refuse_in_full(session, context, &rejection).await;
+        let written = if reply::stands_in(context, &rejection) {
+            reply::write_written(session, context).await
+        } else {
+            refuse_in_full(session, context, &rejection).await
+        };
         context.rejection = Some(rejection);
         written.map(|()| Verdict::Answered).map_err(Error::into_down)
     }
@@ -283,7 +289,7 @@ impl ProxyHttp for GatewayProxy {
         context: &mut RequestContext,
     ) -> Result<RespCacheable> {
         Ok(match &context.cache {
-            Some(cache) => cache.judge(answer, context.on_fallback),
+            Some(cache) => cache.judge(answer, context.step > 0),
             None => RespCacheable::Uncacheable(NoCacheReason::NeverEnabled),
         })
     }
@@ -306,32 +312,26 @@ impl ProxyHttp for GatewayProxy {
         is_stale
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
         // A repeated request is read, counted and sent anew.
         context.bytes_in = 0;
         context.body_forwarded = false;
         if let Some(shadowing) = &mut context.shadowing {
             shadowing.request_begins_anew();
         }
-        let pick = |context: &RequestContext| context.cluster().and_then(|cluster| cluster.pick(&context.tried));
-        let picked = match pick(context) {
-            None if context.step_down() => pick(context),
-            picked => picked,
+        let Taken { endpoint, place } = loop {
+            match attempt::choose(session, context).await {
+                Ok(taken) => break taken,
+                Err(_) if attempt::step_down(context) => {}
+                Err(rejection) => {
+                    context.rejection = Some(rejection);
+                    return Err(Error::new_up(ErrorType::ConnectError));
+                }
+            }
         };
-        let Some(cluster) = context.cluster() else { return Error::e_explain(ErrorType::InternalError, "no cluster") };
-        let Some(endpoint) = picked else {
-            let name = &cluster.config.name;
-            context.rejection = Some(if cluster.workers().is_some() && context.tried.is_empty() {
-                let detail = format!("no process of the plugin `{name}` is ready");
-                Rejection::new(Reason::Unavailable, detail).with_retry_after(Duration::from_secs(1))
-            } else {
-                Rejection::new(Reason::BackendUnreachable, format!("no endpoint of the backend `{name}` is known"))
-            });
-            return Err(Error::new_up(ErrorType::ConnectError));
-        };
-        let silence = context.route.as_ref().and_then(|route| route.timeout);
-        let peer = endpoint.for_request(silence);
-        context.attempts += 1;
+        let mut peer = endpoint.for_request();
+        attempt::set_timeouts(&mut peer, context);
+        context.place = Some(place);
         context.endpoint = Some(endpoint);
         Ok(peer)
     }
@@ -349,6 +349,7 @@ impl ProxyHttp for GatewayProxy {
             context.upstream_in_use = Some(cluster.metrics.connected(reused));
         }
         context.upstream_socket = Some(fd);
+        attempt::connected(fd, context);
         Ok(())
     }
 
@@ -368,6 +369,10 @@ impl ProxyHttp for GatewayProxy {
         answer: &mut ResponseHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
+        let is_interim = answer.status.is_informational() && answer.status != StatusCode::SWITCHING_PROTOCOLS;
+        if !is_interim && attempt::head_came(session, answer.status, context) {
+            return Error::e_explain(ErrorType::HTTPStatus(answer.status.as_u16()), "another endpoint is asked");
+        }
         if let Some(shadowing) = &mut context.shadowing {
             shadowing.answer_began(answer.status, &answer.headers);
         }
@@ -377,8 +382,10 @@ impl ProxyHttp for GatewayProxy {
         context.is_last_on_connection = answer.status.is_server_error();
         context.watch_outcome(answer);
         let is_empty = answer.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
-        if is_empty || session.req_header().method == Method::HEAD {
+        let has_no_body = matches!(answer.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if is_empty || has_no_body || session.req_header().method == Method::HEAD {
             context.give_up_failed_connection();
+            attempt::answer_is_whole(context);
         }
         Ok(())
     }
@@ -398,6 +405,7 @@ impl ProxyHttp for GatewayProxy {
         }
         if end_of_stream {
             context.give_up_failed_connection();
+            attempt::answer_is_whole(context);
         }
         Ok(None)
     }
@@ -454,15 +462,8 @@ impl ProxyHttp for GatewayProxy {
         context: &mut RequestContext,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        let Some(endpoint) = context.endpoint.clone() else { return error };
-        context.tried.push(endpoint.address.clone());
-        if let Some(cluster) = context.cluster() {
-            cluster.metrics.connect_failed();
-            // Nothing was sent, so any method may try the next endpoint (RFC 9110 §9.2.2).
-            let another = context.tried.len() < MOST_ATTEMPTS && cluster.pick(&context.tried).is_some();
-            if another || context.step_down() {
-                error.set_retry(true);
-            }
+        if attempt::did_not_connect(context) {
+            error.set_retry(true);
         }
         error
     }
@@ -476,25 +477,14 @@ impl ProxyHttp for GatewayProxy {
         client_reused: bool,
     ) -> Box<Error> {
         let mut error = error.more_context(format!("endpoint {peer}"));
-        // A pooled connection that the backend had closed takes no byte of the request; anything else may have been acted
-        // upon, so only idempotent methods go out again (RFC 9110 §9.2.2).
-        let never_sent = client_reused && *error.etype() == ErrorType::WriteError && !context.body_forwarded;
-        if context.answer_has_begun() || session.as_ref().retry_buffer_truncated() {
-            error.set_retry(false);
-        } else if never_sent {
-            error.set_retry(true);
-        } else if session.req_header().method.is_idempotent() {
-            error.retry.decide_reuse(client_reused);
-        } else {
-            error.set_retry(false);
-        }
+        error.set_retry(attempt::broke_off(session, &error, client_reused, context));
         error
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut RequestContext) -> FailToProxy {
         let rejection = match context.rejection.take() {
             Some(rejection) => rejection,
-            None => failure::rejection_of(error, context),
+            None => attempt::lateness(context).unwrap_or_else(|| failure::rejection_of(error, context)),
         };
         let status = rejection.reason.status();
         let can_answer = session.response_written().is_none() && rejection.reason != Reason::ClientClosed;
@@ -502,7 +492,11 @@ impl ProxyHttp for GatewayProxy {
             // The backend's half of the exchange is in an unknown state, and perhaps the client's too.
             session.set_keepalive(None);
             // A client that went away in this moment is noticed by the connection itself.
-            let _ = refuse_in_full(session, context, &rejection).await;
+            if reply::stands_in(context, &rejection) {
+                let _ = reply::write_written(session, context).await;
+            } else {
+                let _ = refuse_in_full(session, context, &rejection).await;
+            }
         }
         context.rejection = Some(rejection);
         FailToProxy { error_code: status, can_reuse_downstream: false }
@@ -513,6 +507,7 @@ impl ProxyHttp for GatewayProxy {
             shadowing.finish(error.is_none() && context.rejection.is_none());
         }
         context.answered.get_or_insert_with(|| context.started.elapsed());
+        attempt::end(context);
         if let Some(usage) = &context.usage {
             // A plugin that works on after its answer is not waited for.
             let _ = tokio::time::timeout(LONGEST_SETTLING, usage.settled()).await;

@@ -90,18 +90,47 @@ reasons! {
     PluginNoAnswer => 502, "plugin_no_answer", "The plugin gave no answer";
     /// The route's plugin or backend is at its concurrency limit.
     Busy => 503, "busy", "The service is at its concurrency limit";
+    /// The backend or plugin fails so much that it is left alone for a while.
+    CircuitOpen => 503, "circuit_open", "The service fails and is left alone for a while";
     /// No instance of the plugin could be made.
     PluginNotStarted => 503, "plugin_not_started", "The plugin could not be started";
     /// The namespace, plugin or gateway is not ready to serve.
     Unavailable => 503, "unavailable", "The service is not available";
     /// The backend was silent for longer than the route's timeout.
     BackendTimeout => 504, "backend_timeout", "The backend did not answer in time";
+    /// The time that the route gives to a request was over.
+    DeadlineExceeded => 504, "deadline_exceeded", "The request took too long";
     /// The plugin used more CPU time than its limit.
     PluginCpu => 504, "plugin_cpu", "The plugin exceeded its CPU time limit";
     /// The plugin took longer than its wall-time limit.
     PluginTimeout => 504, "plugin_timeout", "The plugin did not answer in time";
     /// Plugins call each other in a circle, or too many in a row (RFC 5842 §7.2).
     CallLoop => 508, "call_loop", "The calls of plugins go round in a loop";
+}
+
+impl Reason {
+    /// Whether it says that whoever was to answer could not, or did not: neither the caller nor a rule is the reason.
+    #[must_use]
+    pub const fn is_failure_behind(self) -> bool {
+        matches!(
+            self,
+            Self::BackendUnreachable
+                | Self::BackendBroken
+                | Self::BackendTimeout
+                | Self::DeadlineExceeded
+                | Self::PluginTrapped
+                | Self::PluginMemory
+                | Self::PluginTable
+                | Self::PluginResponse
+                | Self::PluginNoAnswer
+                | Self::PluginCpu
+                | Self::PluginTimeout
+                | Self::PluginNotStarted
+                | Self::Busy
+                | Self::CircuitOpen
+                | Self::Unavailable
+        )
+    }
 }
 
 /// An answer of the gateway itself.

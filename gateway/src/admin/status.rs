@@ -141,7 +141,6 @@ pub(super) fn status<'a>(
 }
 
 fn namespace(part: &NamespacePart, state: &'static str) -> Namespace {
-    let health = |healthy: bool| if healthy { "healthy" } else { "unhealthy" };
     Namespace {
         state,
         versions: Vec::new(),
@@ -151,7 +150,8 @@ fn namespace(part: &NamespacePart, state: &'static str) -> Namespace {
             .clusters
             .iter()
             .map(|(name, cluster)| {
-                let endpoints = cluster.health().into_iter().map(|(endpoint, ok)| (endpoint.to_string(), health(ok)));
+                let endpoints = cluster.endpoints().into_iter();
+                let endpoints = endpoints.map(|(endpoint, status, _)| (endpoint.to_string(), status.label()));
                 (name.clone(), endpoints.collect())
             })
             .collect(),

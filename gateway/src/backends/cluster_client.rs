@@ -1,7 +1,9 @@
 //! A client of network backends for calls that start inside the process. It picks endpoints from the same clusters as
 //! requests from outside, with the same health, and keeps connections of its own.
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, NotTaken, Taken};
+use super::endpoint_state::{Outcome, Outstanding};
+use super::members::Wish;
 use super::peer::EndpointPeer;
 use crate::config::{HostHeader, Protocol};
 use crate::telemetry::UpstreamInUse;
@@ -19,6 +21,7 @@ use pingora_http::RequestHeader;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Endpoints that one call may try to connect to.
 const MOST_ATTEMPTS: usize = 3;
@@ -48,6 +51,12 @@ pub enum ClusterError {
     /// No connection to any endpoint that was tried.
     #[error("no connection: {0}")]
     Unreachable(String),
+    /// Every endpoint has as many requests under way as it takes.
+    #[error("every endpoint is at its limit")]
+    Full,
+    /// The circuit breaker is open.
+    #[error("the circuit is open")]
+    Open(Duration),
     /// The endpoint took too long.
     #[error("no answer in time: {0}")]
     Silent(String),
@@ -62,7 +71,7 @@ pub enum ClusterError {
 impl ClusterClient {
     /// Sends a request and waits for the head of the answer; the body of the request is sent before the answer is read.
     /// `tried` takes the labels of the endpoints that were asked, the answering one last. `silence` is how long the endpoint
-    /// may be silent, if not the cluster's own time.
+    /// may be silent, if not the cluster's own time; `value` decides which one answers, where the cluster goes by one.
     ///
     /// # Errors
     /// When there was no valid answer. A request that may have been acted upon is not sent again.
@@ -71,20 +80,65 @@ impl ClusterClient {
         cluster: &Arc<Cluster>,
         request: Request<Body>,
         silence: Option<Duration>,
+        value: Option<&[u8]>,
+        tried: &mut Vec<Arc<str>>,
+    ) -> Result<Response<Body>, ClusterError> {
+        let pass = cluster.enter(Instant::now()).map_err(ClusterError::Open)?;
+        let answered = self.ask(cluster, request, silence, value, tried).await;
+        if let Some(pass) = pass {
+            match &answered {
+                Ok(answer) => cluster.left(pass, answer.status().is_server_error(), Instant::now()),
+                // Neither says anything about the backend.
+                Err(ClusterError::Request(_) | ClusterError::Full) => {}
+                Err(_) => cluster.left(pass, true, Instant::now()),
+            }
+        }
+        answered
+    }
+
+    async fn ask(
+        &self,
+        cluster: &Arc<Cluster>,
+        request: Request<Body>,
+        silence: Option<Duration>,
+        value: Option<&[u8]>,
         tried: &mut Vec<Arc<str>>,
     ) -> Result<Response<Body>, ClusterError> {
         let (parts, body) = request.into_parts();
         // A kept connection that the endpoint closes in this moment is no answer (RFC 9112 §9.3.1): what may be sent twice is.
         let is_repeatable = parts.method.is_idempotent() && body.size_hint().exact() == Some(0);
         if is_repeatable {
-            let (connection, reused) = self.connect(cluster, silence, tried).await?;
-            match self.exchange(connection, cluster, parts.clone(), empty_body()).await {
+            let (connection, reused) = self.connect(cluster, silence, value, tried).await?;
+            match self.judged(connection, reused, cluster, parts.clone(), empty_body()).await {
                 Err(ClusterError::Broken(_)) if reused => {}
                 ended => return ended,
             }
         }
-        let (connection, _) = self.connect(cluster, silence, tried).await?;
-        self.exchange(connection, cluster, parts, body).await
+        let (connection, reused) = self.connect(cluster, silence, value, tried).await?;
+        self.judged(connection, reused, cluster, parts, body).await
+    }
+
+    /// Asks over a connection, and notes how the endpoint has answered.
+    async fn judged(
+        &self,
+        connection: Connection,
+        reused: bool,
+        cluster: &Arc<Cluster>,
+        parts: http::request::Parts,
+        body: Body,
+    ) -> Result<Response<Body>, ClusterError> {
+        let (endpoint, began) = (connection.endpoint.clone(), Instant::now());
+        let answered = self.exchange(connection, cluster, parts, body).await;
+        let outcome = match &answered {
+            Ok(answer) if answer.status().is_server_error() => Outcome::Erred,
+            Ok(_) => Outcome::Answered(began.elapsed()),
+            Err(ClusterError::Request(_)) => return answered,
+            // Closing a connection that nobody used is no failure.
+            Err(ClusterError::Broken(_)) if reused => return answered,
+            Err(_) => Outcome::Failed,
+        };
+        cluster.answered(&endpoint, outcome);
+        answered
     }
 
     /// Sends a request over a connection and waits for the head of the answer.
@@ -95,7 +149,7 @@ impl ClusterClient {
         parts: http::request::Parts,
         body: Body,
     ) -> Result<Response<Body>, ClusterError> {
-        let Connection { mut session, endpoint, peer, in_use } = connection;
+        let Connection { mut session, endpoint, peer, in_use, place } = connection;
         let is_h2 = matches!(session, HttpSession::H2(_));
         let head = request_head(parts, cluster, &endpoint, &body, is_h2).map_err(|error| broken(&error))?;
         let patience = peer.options.read_timeout;
@@ -118,7 +172,8 @@ impl ClusterClient {
         let is_failed = answer.status.is_server_error() && cluster.config.protocol == Protocol::Http1;
         let is_last = is_failed || !was_sent_whole;
         let connector = self.connector.clone();
-        let reading = Reading { session, connector, peer, is_last, cluster: cluster.clone(), _in_use: in_use };
+        let reading =
+            Reading { session, connector, peer, is_last, cluster: cluster.clone(), _in_use: in_use, _place: place };
         Ok(response.map(|()| reading.into_body()))
     }
 
@@ -126,21 +181,31 @@ impl ClusterClient {
         &self,
         cluster: &Arc<Cluster>,
         silence: Option<Duration>,
+        value: Option<&[u8]>,
         tried: &mut Vec<Arc<str>>,
     ) -> Result<(Connection, bool), ClusterError> {
         let mut refused = Vec::new();
         let mut last = "no endpoint is known".to_owned();
         while refused.len() < MOST_ATTEMPTS {
-            let Some(endpoint) = cluster.pick(&refused) else { break };
+            let wish = Wish { tried: &refused, value };
+            let Taken { endpoint, place } = match cluster.take_or_wait(&wish).await {
+                Ok(taken) => taken,
+                Err(NotTaken::Full) => return Err(ClusterError::Full),
+                Err(NotTaken::None) => break,
+            };
             tried.push(endpoint.label.clone());
-            let peer = *endpoint.for_request(silence);
+            let mut peer = *endpoint.for_request();
+            if silence.is_some() {
+                peer.options.read_timeout = silence;
+            }
             match self.connector.get_http_session(&peer).await {
                 Ok((session, reused)) => {
                     let in_use = cluster.metrics.connected(reused);
-                    return Ok((Connection { session, endpoint, peer, in_use }, reused));
+                    return Ok((Connection { session, endpoint, peer, in_use, place }, reused));
                 }
                 Err(error) => {
                     cluster.metrics.connect_failed();
+                    cluster.answered(&endpoint, Outcome::Failed);
                     last = error.to_string();
                     refused.push(endpoint.address.clone());
                 }
@@ -202,6 +267,7 @@ struct Connection {
     endpoint: Arc<EndpointPeer>,
     peer: HttpPeer,
     in_use: UpstreamInUse,
+    place: Outstanding,
 }
 
 /// An answer that is being read.
@@ -212,6 +278,7 @@ struct Reading {
     is_last: bool,
     cluster: Arc<Cluster>,
     _in_use: UpstreamInUse,
+    _place: Outstanding,
 }
 
 impl Reading {
@@ -232,7 +299,7 @@ impl Reading {
 
     /// Gives the connection back for the next call.
     async fn finish(self) {
-        let Self { session, connector, peer, is_last, cluster, _in_use } = self;
+        let Self { session, connector, peer, is_last, cluster, _in_use, _place } = self;
         if !is_last {
             connector.release_http_session(session, &peer, Some(cluster.config.timeouts.idle)).await;
         }

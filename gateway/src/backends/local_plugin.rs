@@ -1,6 +1,7 @@
 //! A plugin in the process: a component with its limits, and what was told to the metrics of it.
 
 use super::calling_plugin::{CallingPlugin, Requirements};
+use super::circuit_breaker::{CircuitBreaker, Pass, Turn};
 use super::plugin_versions::{PluginStage, PluginVersion};
 use crate::config;
 use crate::telemetry::PluginMetrics;
@@ -9,6 +10,8 @@ use framex_plugin_host::component::{Component, ComponentHost, ComponentLimits, C
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// A plugin that can be called.
 #[derive(Debug)]
@@ -28,6 +31,7 @@ pub struct LocalPlugin {
     digest: [u8; 32],
     /// It, among all versions of all plugins.
     pub stage: PluginVersion,
+    breaker: Option<Arc<CircuitBreaker>>,
     metrics: PluginMetrics,
     /// What the metrics have been told already.
     told: Mutex<Told>,
@@ -122,9 +126,38 @@ impl LocalPlugin {
             version,
             digest,
             stage,
+            breaker: config.breaker.map(|rules| Arc::new(CircuitBreaker::new(rules, Instant::now()))),
             metrics,
             told: Mutex::default(),
         }))
+    }
+
+    /// Leave to call it, by its circuit breaker; `None` without one.
+    ///
+    /// # Errors
+    /// After how long to come back.
+    pub fn enter(&self) -> Result<Option<Pass>, Duration> {
+        self.breaker.as_ref().map(|breaker| breaker.enter(Instant::now())).transpose()
+    }
+
+    /// Notes what came of a call that had a pass: the status of its answer, or why there was none.
+    pub fn left(&self, pass: Pass, outcome: Result<u16, CallErrorKind>) {
+        use CallErrorKind as Kind;
+        let failed = match outcome {
+            Ok(status) => status >= 500,
+            // The plugin has not been asked, or not by its own fault left without an answer.
+            Err(Kind::Busy | Kind::Deadline | Kind::HostStopped) => return,
+            Err(_) => true,
+        };
+        match pass.ended(failed, Instant::now()) {
+            Turn::None => {}
+            Turn::Opened => {
+                tracing::warn!(plugin = %self.calling.identity.name, "the circuit is open: the plugin fails and is left alone for a while");
+            }
+            Turn::Closed => {
+                tracing::info!(plugin = %self.calling.identity.name, "the circuit is closed: the plugin answers again")
+            }
+        }
     }
 
     /// Brings the metrics up to date.

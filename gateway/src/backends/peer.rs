@@ -1,7 +1,9 @@
 //! From an endpoint of the configuration to a Pingora peer. The only file below `proxy` that knows Pingora's peers.
 
+use super::discovery::Found;
+use super::endpoint_state::EndpointState;
 use crate::config::{Backend, Endpoint, Protocol};
-use framex_plugin_worker::WorkerAddress;
+use crate::sharing::Lot;
 use pingora_core::protocols::ALPN;
 use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
 use pingora_core::protocols::tls::CaType;
@@ -9,13 +11,14 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::utils::tls::{WrappedX509, parse_x509};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use sha2::{Digest, Sha256};
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::os::unix::net::SocketAddr as UnixSocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use tokio::time::Instant;
 
 /// Requests at once on one HTTP/2 connection to a backend; Pingora's default of 1 would open one per request.
 const H2_STREAMS: usize = 100;
@@ -31,17 +34,46 @@ pub struct EndpointPeer {
     pub address: PeerAddress,
     /// The template that a request copies.
     pub peer: HttpPeer,
+    /// What the configuration, or whoever found it, says of it.
+    pub endpoint: Endpoint,
+    /// Its share of the requests against the others'.
+    pub weight: u32,
+    /// Most requests that it takes at once.
+    pub most_outstanding: Option<u32>,
+    /// How it is doing.
+    pub state: Arc<EndpointState>,
+    /// Its part in deciding whom a value falls to.
+    pub(super) lot: Lot,
+    sticky_name: Box<str>,
 }
 
+/// An endpoint that may answer a request.
+pub type PickedEndpoint = Arc<EndpointPeer>;
+
 impl EndpointPeer {
-    /// The peer for one request that may wait `silence` for the backend.
+    /// The peer for one request.
     #[must_use]
-    pub fn for_request(&self, silence: Option<Duration>) -> Box<HttpPeer> {
-        let mut peer = self.peer.clone();
-        if silence.is_some() {
-            peer.options.read_timeout = silence;
-        }
-        Box::new(peer)
+    pub fn for_request(&self) -> Box<HttpPeer> {
+        Box::new(self.peer.clone())
+    }
+
+    /// What a cookie calls it: the same in every gateway, and no address.
+    #[must_use]
+    pub fn sticky_name(&self) -> &str {
+        &self.sticky_name
+    }
+
+    /// Whether it has as many requests under way as it takes.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.most_outstanding.is_some_and(|most| self.state.outstanding() >= most)
+    }
+
+    /// Whether it is the same in all that a configuration can say of it.
+    #[must_use]
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.address, &self.label, self.weight, self.most_outstanding)
+            == (&other.address, &other.label, other.weight, other.most_outstanding)
     }
 }
 
@@ -102,31 +134,14 @@ impl PeerBuilder {
         self.group
     }
 
-    /// The peer of `endpoint` at one of its addresses.
+    /// The peer of an endpoint that was found.
     #[must_use]
-    pub fn build(&self, endpoint: &Endpoint, address: SocketAddr) -> EndpointPeer {
-        self.build_at(endpoint, PeerAddress::Inet(address))
-    }
-
-    /// The peer of a worker's replica. Its number is its label: the address changes with each start.
-    ///
-    /// # Errors
-    /// When the path of its socket cannot be one.
-    pub fn build_worker(&self, number: usize, address: &WorkerAddress) -> std::io::Result<EndpointPeer> {
-        let address = match address {
-            WorkerAddress::Tcp(address) => PeerAddress::Inet(*address),
-            WorkerAddress::Unix(socket) => PeerAddress::Unix(UnixSocketAddr::from_pathname(socket)?),
-        };
-        let endpoint = Endpoint { host: "localhost".to_owned(), port: 80, tls: false };
-        let peer = self.build_at(&endpoint, address);
-        Ok(EndpointPeer { label: format!("replica-{number}").into(), ..peer })
-    }
-
-    fn build_at(&self, endpoint: &Endpoint, address: PeerAddress) -> EndpointPeer {
+    pub fn build(&self, found: &Found) -> EndpointPeer {
+        let Found { endpoint, address, label, most_outstanding } = found;
         // An empty name would switch the verification off (Pingora follows nginx there), so the host always stands in.
         let name = self.backend.tls.server_name.as_ref().unwrap_or(&endpoint.host);
         let server_name = if endpoint.tls { name.clone() } else { String::new() };
-        let mut peer = match &address {
+        let mut peer = match address {
             PeerAddress::Inet(address) => HttpPeer::new(*address, endpoint.tls, server_name),
             PeerAddress::Unix(socket) => unix_peer(socket),
         };
@@ -149,10 +164,29 @@ impl PeerBuilder {
         let is_ipv6 = endpoint.host.contains(':');
         let host = if is_ipv6 { format!("[{}]", endpoint.host) } else { endpoint.host.clone() };
         let default_port = if endpoint.tls { 443 } else { 80 };
-        let label: Arc<str> = format!("{host}:{}", endpoint.port).into();
-        let authority = if endpoint.port == default_port { host.into() } else { label.clone() };
-        EndpointPeer { label, authority, address, peer }
+        let name: Arc<str> = format!("{host}:{}", endpoint.port).into();
+        let authority = if endpoint.port == default_port { host.into() } else { name.clone() };
+        let label = label.clone().unwrap_or(name);
+        let place = format!("{label} {address}");
+        EndpointPeer {
+            lot: Lot::new(&place, endpoint.weight),
+            sticky_name: sticky_name(&place),
+            authority,
+            address: address.clone(),
+            peer,
+            weight: endpoint.weight,
+            endpoint: endpoint.clone(),
+            most_outstanding: *most_outstanding,
+            state: Arc::new(EndpointState::new(Instant::now())),
+            label,
+        }
     }
+}
+
+/// Half of a digest: nobody can tell the address from it, and no two endpoints share one.
+fn sticky_name(place: &str) -> Box<str> {
+    let digest = Sha256::digest(place.as_bytes());
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
 
 /// The path was made into a socket's address before, so it can be again.

@@ -1,6 +1,11 @@
 //! What answers over the network: HTTP services and FrameX instances.
 
-use super::endpoint::{Endpoint, validate_endpoints};
+use super::balance::{Balance, RawBalance};
+use super::breaker::{Breaker, Hold, RawBreaker, RawRetryBudget, RetryBudget};
+use super::discovery::{Discovery, RawDiscovery};
+use super::ejection::{Ejection, RawEjection};
+use super::endpoint::{Endpoint, RawEndpoint, validate_endpoints};
+use super::health::{Health, RawHealth};
 use super::learning::{Learning, LearningPlatform, RawLearning};
 use super::problem::{ProblemList, ValuePath};
 use super::secret::Secret;
@@ -25,8 +30,12 @@ pub(super) enum RawBackend {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RawHttp {
-    /// Base addresses, like `http://10.0.0.7:8000` or `https://app.example.com`. Requests are spread over the healthy ones.
-    endpoints: Vec<String>,
+    /// Base addresses, like `http://10.0.0.7:8000` or `https://app.example.com`; or with a weight, like
+    /// `{ url: http://10.0.0.7:8000, weight: 3 }`. Requests are spread over the healthy ones. A name stands for all its addresses.
+    #[serde(default)]
+    endpoints: Vec<RawEndpoint>,
+    /// Where the endpoints come from, in place of `endpoints`.
+    discover: Option<RawDiscovery>,
     /// `preserve` (the client's Host header), `endpoint` (the endpoint's own name) or a fixed host name. Default: preserve.
     /// A name that is almost one of the two words is written with its port.
     host: Option<String>,
@@ -40,6 +49,16 @@ pub(super) struct RawHttp {
     timeouts: RawTimeouts,
     /// Active health check. Without it every endpoint counts as healthy.
     health: Option<RawHealth>,
+    /// How requests are spread over the endpoints. Default: round_robin.
+    balance: Option<RawBalance>,
+    /// When an endpoint gets no requests for a while because of how it answered them.
+    #[serde(default)]
+    ejection: RawEjection,
+    /// When the whole backend is left alone for a while because it fails. `{}` for the defaults. Default: never.
+    breaker: Option<RawBreaker>,
+    /// How many requests may be sent a second time.
+    #[serde(default)]
+    retry_budget: RawRetryBudget,
     /// Where its OpenAPI document is: its endpoints are learnt from there, routed and shown in the gateway's own document.
     openapi: Option<RawLearning>,
     /// Whether the caller's token goes on to the backend on closed routes. Default: false: a backend that is given the
@@ -52,8 +71,12 @@ pub(super) struct RawHttp {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RawFramex {
-    /// Base addresses of instances of one FrameX deployment, like `http://10.0.0.7:8080`.
-    endpoints: Vec<String>,
+    /// Base addresses of instances of one FrameX deployment, like `http://10.0.0.7:8080`; or with a weight, like
+    /// `{ url: http://10.0.0.7:8080, weight: 3 }`.
+    #[serde(default)]
+    endpoints: Vec<RawEndpoint>,
+    /// Where the endpoints come from, in place of `endpoints`.
+    discover: Option<RawDiscovery>,
     /// The instance's API key, sent raw in `Authorization` in place of the caller's token. Use `${VAR}`.
     key: Option<String>,
     /// `preserve`, `endpoint` or a fixed host name. Default: preserve, which OAuth instances need (they compare Host).
@@ -66,6 +89,16 @@ pub(super) struct RawFramex {
     timeouts: RawTimeouts,
     /// Active health check, like `{ path: /health }`. Without it every endpoint counts as healthy.
     health: Option<RawHealth>,
+    /// How requests are spread over the endpoints. Default: round_robin.
+    balance: Option<RawBalance>,
+    /// When an endpoint gets no requests for a while because of how it answered them.
+    #[serde(default)]
+    ejection: RawEjection,
+    /// When the whole backend is left alone for a while because it fails. `{}` for the defaults. Default: never.
+    breaker: Option<RawBreaker>,
+    /// How many requests may be sent a second time.
+    #[serde(default)]
+    retry_budget: RawRetryBudget,
     /// Functions of its plugins, like `reports.build_report`, that callers of the namespace may call by name, by
     /// `POST /api/v1/proxy/remote` of the gateway. Default: none; calls of others, and calls that name classes, are refused.
     #[serde(default)]
@@ -115,22 +148,6 @@ pub(super) struct RawTimeouts {
     idle: Option<Span>,
 }
 
-/// An active health check.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub(super) struct RawHealth {
-    /// Path to GET; answers with status 200 to 299 are healthy. Without it the check only connects (TCP).
-    path: Option<String>,
-    /// Time between two checks. Default: 5s.
-    interval: Option<Span>,
-    /// Longest time of one check. Default: 2s.
-    timeout: Option<Span>,
-    /// So many failures in a row make an endpoint unhealthy. Default: 2.
-    unhealthy_after: Option<usize>,
-    /// So many successes in a row make it healthy again. Default: 1.
-    healthy_after: Option<usize>,
-}
-
 /// A network backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
@@ -138,8 +155,10 @@ pub struct Backend {
     pub name: String,
     /// What kind of service it is.
     pub kind: NetworkKind,
-    /// Where it is; at least one.
+    /// Where it is; empty if that is discovered.
     pub endpoints: Vec<Endpoint>,
+    /// Where its endpoints come from.
+    pub discover: Option<Discovery>,
     /// Which Host header it gets.
     pub host: HostHeader,
     /// Which HTTP version it is spoken to in.
@@ -150,6 +169,16 @@ pub struct Backend {
     pub timeouts: Timeouts,
     /// Active health check.
     pub health: Option<Health>,
+    /// How requests are spread over the endpoints.
+    pub balance: Balance,
+    /// When an endpoint gets no requests for a while.
+    pub ejection: Ejection,
+    /// When the whole backend is left alone for a while.
+    pub breaker: Option<Breaker>,
+    /// How many requests may be sent a second time.
+    pub retry_budget: RetryBudget,
+    /// How requests wait while no endpoint can take them.
+    pub hold: Option<Hold>,
 }
 
 /// What kind of service a network backend is.
@@ -215,21 +244,6 @@ pub struct Timeouts {
     pub idle: Duration,
 }
 
-/// An active health check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Health {
-    /// Path to GET; `None` only connects.
-    pub path: Option<String>,
-    /// Time between two checks.
-    pub interval: Duration,
-    /// Longest time of one check.
-    pub timeout: Duration,
-    /// Failures in a row that make an endpoint unhealthy.
-    pub unhealthy_after: usize,
-    /// Successes in a row that make it healthy again.
-    pub healthy_after: usize,
-}
-
 /// uvicorn closes idle connections after 5 s; one second of margin keeps the gateway from using a closing one.
 const UVICORN_IDLE: Duration = Duration::from_secs(4);
 
@@ -263,34 +277,88 @@ impl RawBackend {
     }
 
     pub(super) fn validate(self, name: &str, path: &ValuePath, base: &Path, problems: &mut ProblemList) -> Backend {
-        let (kind, path, endpoints, host, protocol, tls, timeouts, health) = match self {
-            Self::Http(RawHttp { endpoints, host, protocol, tls, timeouts, health, openapi: _, forward_token }) => {
+        let (kind, path, protocol, network) = match self {
+            Self::Http(RawHttp {
+                endpoints,
+                discover,
+                host,
+                protocol,
+                tls,
+                timeouts,
+                health,
+                balance,
+                ejection,
+                breaker,
+                retry_budget,
+                openapi: _,
+                forward_token,
+            }) => {
                 let kind = NetworkKind::Http { forward_token };
-                (kind, path.key("http"), endpoints, host, protocol, tls, timeouts, health)
+                let network = Network {
+                    endpoints,
+                    discover,
+                    host,
+                    tls,
+                    timeouts,
+                    health,
+                    balance,
+                    ejection,
+                    breaker,
+                    retry_budget,
+                };
+                (kind, path.key("http"), protocol, network)
             }
-            Self::Framex(RawFramex { endpoints, key, host, tls, timeouts, health, functions, openapi: _ }) => {
+            Self::Framex(RawFramex {
+                endpoints,
+                discover,
+                key,
+                host,
+                tls,
+                timeouts,
+                health,
+                balance,
+                ejection,
+                breaker,
+                retry_budget,
+                functions,
+                openapi: _,
+            }) => {
                 let path = path.key("framex");
                 if key.as_ref().is_some_and(|key| !is_header_value(key)) {
                     problems.report(path.key("key"), "is no header value; a key is visible ASCII");
                 }
-                for (index, function) in functions.iter().enumerate() {
-                    let is_name =
-                        |part: &str| !part.is_empty() && part.chars().all(|each| each.is_alphanumeric() || each == '_');
-                    if !function.contains('.') || !function.split('.').all(is_name) {
-                        let message =
-                            format!("`{function}` is no function with its module, like `reports.build_report`");
-                        problems.report(path.key("functions").index(index), message);
-                    }
-                }
+                check_functions(&functions, &path.key("functions"), problems);
                 let kind = NetworkKind::Framex { key: key.map(Secret::new), functions };
-                (kind, path, endpoints, host, None, tls, timeouts, health)
+                let network = Network {
+                    endpoints,
+                    discover,
+                    host,
+                    tls,
+                    timeouts,
+                    health,
+                    balance,
+                    ejection,
+                    breaker,
+                    retry_budget,
+                };
+                (kind, path, None, network)
             }
         };
+        let Network { endpoints, discover, host, tls, timeouts, health, balance, ejection, breaker, retry_budget } =
+            network;
         let framex = matches!(kind, NetworkKind::Framex { .. });
+        if discover.is_some() && !endpoints.is_empty() {
+            problems.report(
+                path.key("discover"),
+                "`endpoints` are written out already; one of the two says where they are",
+            );
+        }
+        let is_discovered = discover.is_some();
         Backend {
             name: name.to_owned(),
             kind,
-            endpoints: validate_endpoints(&endpoints, &path.key("endpoints"), problems),
+            endpoints: validate_endpoints(endpoints, is_discovered, &path.key("endpoints"), problems),
+            discover: discover.and_then(|discover| discover.validate(&path.key("discover"), base, problems)),
             host: validate_host(host.as_deref(), &path.key("host"), problems),
             protocol: match protocol {
                 None | Some(RawProtocol::Http1) => Protocol::Http1,
@@ -300,6 +368,35 @@ impl RawBackend {
             tls: tls.validate(base),
             timeouts: timeouts.validate(&path.key("timeouts"), framex, problems),
             health: health.map(|health| health.validate(&path.key("health"), problems)),
+            balance: balance.map(|balance| balance.validate(&path.key("balance"), problems)).unwrap_or_default(),
+            ejection: ejection.validate(&path.key("ejection"), problems),
+            breaker: breaker.map(|breaker| breaker.validate(&path.key("breaker"), problems)),
+            retry_budget: retry_budget.validate(),
+            hold: None,
+        }
+    }
+}
+
+/// What every backend on the network has.
+struct Network {
+    endpoints: Vec<RawEndpoint>,
+    discover: Option<RawDiscovery>,
+    host: Option<String>,
+    tls: RawBackendTls,
+    timeouts: RawTimeouts,
+    health: Option<RawHealth>,
+    balance: Option<RawBalance>,
+    ejection: RawEjection,
+    breaker: Option<RawBreaker>,
+    retry_budget: RawRetryBudget,
+}
+
+fn check_functions(functions: &[String], path: &ValuePath, problems: &mut ProblemList) {
+    for (index, function) in functions.iter().enumerate() {
+        let is_name = |part: &str| !part.is_empty() && part.chars().all(|each| each.is_alphanumeric() || each == '_');
+        if !function.contains('.') || !function.split('.').all(is_name) {
+            let message = format!("`{function}` is no function with its module, like `reports.build_report`");
+            problems.report(path.index(index), message);
         }
     }
 }
@@ -316,6 +413,12 @@ impl Backend {
             tls: BackendTls { verify: true, ca_file: None, server_name: None },
             timeouts: Timeouts { connect: Duration::from_secs(5), silence: worker.silence, idle: UVICORN_IDLE },
             health: None,
+            discover: None,
+            balance: Balance::default(),
+            ejection: Ejection::default(),
+            breaker: None,
+            retry_budget: RetryBudget::default(),
+            hold: None,
             kind: NetworkKind::Worker(Box::new(worker)),
         }
     }
@@ -355,35 +458,6 @@ impl RawTimeouts {
             problems.report(path.key("idle"), "at most 4s: FrameX closes idle connections after 5s");
         }
         timeouts
-    }
-}
-
-impl RawHealth {
-    fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> Health {
-        let Self { path: request_path, interval, timeout, unhealthy_after, healthy_after } = self;
-        let health = Health {
-            path: request_path,
-            interval: interval.map_or(Duration::from_secs(5), |span| span.0),
-            timeout: timeout.map_or(Duration::from_secs(2), |span| span.0),
-            unhealthy_after: unhealthy_after.unwrap_or(2),
-            healthy_after: healthy_after.unwrap_or(1),
-        };
-        let valid = |text: &String| text.starts_with('/') && text.parse::<http::uri::PathAndQuery>().is_ok();
-        if health.path.as_ref().is_some_and(|text| !valid(text)) {
-            problems.report(path.key("path"), "must be a path that starts with `/`");
-        }
-        if health.interval < Duration::from_millis(100) {
-            problems.report(path.key("interval"), "at least 100ms: a check costs the endpoint a request");
-        }
-        if health.timeout.is_zero() {
-            problems.report(path.key("timeout"), "0 would fail every check; the least is 1ms");
-        }
-        for (key, count) in [("unhealthy_after", health.unhealthy_after), ("healthy_after", health.healthy_after)] {
-            if count == 0 {
-                problems.report(path.key(key), "the least is 1");
-            }
-        }
-        health
     }
 }
 

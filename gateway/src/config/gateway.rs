@@ -63,12 +63,36 @@ pub(super) struct RawGateway {
     /// How much room kept answers have (`cache` of routes). A change needs a restart.
     #[serde(default)]
     cache: RawCacheRoom,
+    /// Whom to ask for the names of backends. A change needs a restart.
+    #[serde(default)]
+    dns: RawDns,
     /// Logs.
     #[serde(default)]
     telemetry: RawTelemetry,
     /// How the gateway stops.
     #[serde(default)]
     shutdown: RawShutdown,
+}
+
+/// Name servers.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Dns")]
+struct RawDns {
+    /// IP addresses of name servers, with a port where it is not 53. Default: those of the system (`/etc/resolv.conf`), beside
+    /// `/etc/hosts`. Where some are given, nobody else is asked.
+    servers: Vec<String>,
+}
+
+fn validate_servers(servers: &[String], path: &ValuePath, problems: &mut ProblemList) -> Vec<SocketAddr> {
+    let mut addresses = Vec::with_capacity(servers.len());
+    for (index, text) in servers.iter().enumerate() {
+        match text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53))) {
+            Ok(address) => addresses.push(address),
+            Err(_) => problems.report(path.index(index), format!("`{text}` is no IP address of a name server")),
+        }
+    }
+    addresses
 }
 
 /// The admin listener.
@@ -216,6 +240,8 @@ pub struct Gateway {
     pub documentation: Documentation,
     /// How much room kept answers have.
     pub cache: CacheRoom,
+    /// Name servers to ask; empty for those of the system.
+    pub dns: Vec<SocketAddr>,
     /// Where the access log goes.
     pub access_log: AccessLog,
     /// Level of the gateway's own log.
@@ -278,6 +304,7 @@ impl Gateway {
         note(take_over(&mut self.connections, &running.connections), "connections");
         note(take_over(&mut self.components, &running.components), "components");
         note(take_over(&mut self.cache, &running.cache), "cache");
+        note(take_over(&mut self.dns, &running.dns), "dns");
         note(take_over(&mut self.learnt_directory, &running.learnt_directory), "learning");
         note(take_over(&mut self.access_log, &running.access_log), "telemetry");
         note(take_over(&mut self.level, &running.level), "telemetry");
@@ -315,6 +342,7 @@ impl RawGateway {
             learning: RawKeptLearning { directory: learnt_directory },
             documentation,
             cache,
+            dns: RawDns { servers },
             telemetry: RawTelemetry { access_log, level },
             shutdown: RawShutdown { grace, delay },
         } = self;
@@ -364,6 +392,7 @@ impl RawGateway {
             learnt_directory: learnt_directory.map(|directory| base.join(directory)),
             documentation: documentation.validate(),
             cache: cache.validate(&root.key("cache"), problems),
+            dns: validate_servers(&servers, &root.key("dns").key("servers"), problems),
             access_log: match access_log {
                 None | Some(RawAccessLog::Stdout) => AccessLog::Stdout,
                 Some(RawAccessLog::Off) => AccessLog::Off,

@@ -1,6 +1,7 @@
 //! Plugins that run inside the gateway's process.
 
 use super::backend::Backend;
+use super::breaker::{Breaker, RawBreaker};
 use super::learning::{Learning, LearningPlatform};
 use super::problem::{ProblemList, ValuePath};
 use super::units::{ByteSize, Span};
@@ -48,6 +49,8 @@ pub(super) struct RawPlugin {
     /// Hosts outside that it may call. A package names its own, and what stands here is for a `component`. Default: none.
     #[serde(default)]
     permissions: RawOutbound,
+    /// When it is left alone for a while because it fails. `{}` for the defaults. Default: never.
+    breaker: Option<RawBreaker>,
     /// What one call may cost.
     #[serde(default)]
     limits: RawPluginLimits,
@@ -137,6 +140,8 @@ pub struct Plugin {
     pub requires: Vec<Requirement>,
     /// Hosts outside that it may call.
     pub outbound: Outbound,
+    /// When it is left alone for a while.
+    pub breaker: Option<Breaker>,
     /// What one call may cost.
     pub limits: PluginLimits,
 }
@@ -249,8 +254,10 @@ impl RawPlugin {
             reuse,
             requires,
             permissions,
+            breaker,
             limits,
         } = self;
+        let breaker = breaker.map(|breaker| breaker.validate(&path.key("breaker"), problems));
         if let Some(worker) = worker {
             let for_components = [
                 ("component", component.is_some()),
@@ -269,7 +276,7 @@ impl RawPlugin {
             }
             let mut worker = worker.validate(&path.key("worker"), base, problems);
             worker.requires = validate_requires(requires);
-            return PluginKind::Worker(Backend::of_worker(name, worker));
+            return PluginKind::Worker(Backend { breaker, ..Backend::of_worker(name, worker) });
         }
         match (&component, &package) {
             (None, None) => {
@@ -309,6 +316,7 @@ impl RawPlugin {
             given: limits.given(),
             reuse: validate_reuse(reuse.as_ref(), &path.key("reuse"), problems),
             requires: validate_requires(requires),
+            breaker,
             outbound: permissions.validate(&path.key("permissions"), problems),
             limits: limits.validate(&path.key("limits"), problems),
         })

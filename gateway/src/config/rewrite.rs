@@ -149,7 +149,7 @@ impl RawHeaderEdits {
     }
 }
 
-fn check_field_name(name: &str, path: &ValuePath, problems: &mut ProblemList) -> Option<http::HeaderName> {
+pub(super) fn check_field_name(name: &str, path: &ValuePath, problems: &mut ProblemList) -> Option<http::HeaderName> {
     let Ok(parsed) = name.parse::<http::HeaderName>() else {
         problems.report(path.clone(), format!("`{name}` is no header field name"));
         return None;

@@ -3,9 +3,11 @@
 use super::api_key::RawDialect;
 use super::caching::{Caching, RawCaching};
 use super::canary::{Canary, RawCanaries};
+use super::fallback::{RawFallback, WrittenAnswer};
 use super::invoke::{Invoke, RawInvoke};
 use super::limits::{RawTrafficLimits, TrafficLimits};
 use super::problem::{ProblemList, ValuePath, suggest};
+use super::retry::{RawRetry, RawRouteTimeouts, Retry, RouteTimeouts};
 use super::rewrite::{RawRewrite, Rewrite};
 use super::shadow::{RawShadow, Shadow};
 use super::sticky::{RawSticky, Sticky};
@@ -43,10 +45,16 @@ pub(super) struct RawRoute {
     canary: Option<RawCanaries>,
     /// Who is sent copies of the route's requests, whose answers nobody gets: `{ to: resize-next, sample: 5%, compare: true }`.
     shadow: Option<RawShadow>,
-    /// The backend or worker of this namespace that answers when `to` cannot: when a plugin is absent (`optional`), busy or
-    /// does not start, and when no endpoint or process can be reached. Only requests of which nothing was passed on yet
-    /// go there.
-    fallback: Option<String>,
+    /// Who answers when `to` cannot, one after the other: backends and workers of this namespace, and at the end perhaps an answer
+    /// that is written here, like `[cloud, { answer: { json: { items: [] } } }]`. `to` cannot when a plugin is absent
+    /// (`optional`), busy or does not start, when no endpoint or process can be reached, and while a circuit is open. Only requests
+    /// of which nothing was passed on yet go to another backend; the written answer stands in for any failure before an answer has
+    /// begun, after what the route's `cache` has of old ones.
+    fallback: Option<RawFallback>,
+    /// Whether answers say in `X-FrameX-Answered-By` who gave them: the plugin or backend, `cache`, or `answer` for the one that is
+    /// written in `fallback`. Default: false.
+    #[serde(default)]
+    answered_by: bool,
     /// Whether anyone may call without a token. Default: false.
     #[serde(default)]
     public: bool,
@@ -55,6 +63,12 @@ pub(super) struct RawRoute {
     access: RawInvoke,
     /// Longest silence of the backend, in place of its own `timeouts.silence`; for a plugin, the longest call.
     timeout: Option<Span>,
+    /// How long the parts of an exchange may take.
+    #[serde(default)]
+    timeouts: RawRouteTimeouts,
+    /// When a request is sent a second time.
+    #[serde(default)]
+    retry: RawRetry,
     /// How much traffic the route takes, beside the namespace's own limits.
     #[serde(default)]
     limits: RawTrafficLimits,
@@ -229,14 +243,22 @@ pub struct Route {
     pub canaries: Vec<Canary>,
     /// Who is sent copies of the requests.
     pub shadow: Option<Shadow>,
-    /// The backend that answers when the target cannot.
-    pub fallback: Option<String>,
+    /// The backends that answer when the target cannot, one after the other.
+    pub fallbacks: Vec<String>,
+    /// The answer when none of them can.
+    pub last_answer: Option<WrittenAnswer>,
     /// Whether anyone may call without a token.
     pub public: bool,
     /// What a token must show beside the namespace's own rules.
     pub invoke: Invoke,
     /// Longest silence of a backend, or longest call of a plugin.
     pub timeout: Option<Duration>,
+    /// How long the parts of an exchange may take.
+    pub timeouts: RouteTimeouts,
+    /// When a request is sent a second time.
+    pub retry: Retry,
+    /// Whether answers say who gave them.
+    pub answered_by: bool,
     /// How much traffic the route takes.
     pub limits: TrafficLimits,
     /// What changes on the way.
@@ -330,12 +352,17 @@ impl RawRoute {
             public,
             access,
             timeout,
+            timeouts,
+            retry,
+            answered_by,
             limits,
             rewrite,
             dialect,
             envelope,
             cache,
         } = self;
+        let timeouts = timeouts.validate(&path.key("timeouts"), problems);
+        let retry = retry.validate(&path.key("retry"), problems);
         let dialect = dialect.map(RawDialect::validate);
         let matches = matches.validate();
         let name = match name {
@@ -373,7 +400,10 @@ impl RawRoute {
                 "a plugin in the process answers itself; what is kept are answers of backends and workers",
             );
         }
-        let fallback = fallback.and_then(|name| find_fallback(name, &targets, &path.key("fallback"), around, problems));
+        let (fallbacks, last_answer) = match fallback {
+            Some(fallback) => fallback.validate(&targets, &path.key("fallback"), around, problems),
+            None => (Vec::new(), None),
+        };
         Route {
             name,
             matches,
@@ -381,10 +411,14 @@ impl RawRoute {
             sticky,
             canaries,
             shadow,
-            fallback,
+            fallbacks,
+            last_answer,
             public,
             invoke,
             timeout,
+            timeouts,
+            retry,
+            answered_by,
             limits,
             rewrite,
             dialect,
@@ -414,24 +448,6 @@ fn check_route_name(name: String, path: &ValuePath, problems: &mut ProblemList) 
         problems.report(path.clone(), "a route name is 1 to 200 printable characters");
     }
     name
-}
-
-fn find_fallback(
-    name: String,
-    targets: &[Share],
-    path: &ValuePath,
-    around: &Surroundings<'_>,
-    problems: &mut ProblemList,
-) -> Option<String> {
-    let Target::Backend(fallback) = find_target(name, path, around, problems) else {
-        problems.report(path.clone(), "is a plugin in the process; what steps in is a backend or a worker");
-        return None;
-    };
-    let is_fallback = |share: &Share| matches!(&share.target, Target::Backend(name) if *name == fallback);
-    if targets.iter().all(is_fallback) {
-        problems.report(path.clone(), format!("`{fallback}` is what the route goes `to` already"));
-    }
-    Some(fallback)
 }
 
 fn find_targets(to: RawTo, path: &ValuePath, around: &Surroundings<'_>, problems: &mut ProblemList) -> Vec<Share> {

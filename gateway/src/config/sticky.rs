@@ -78,6 +78,6 @@ impl RawSticky {
 }
 
 /// A token of RFC 9110 §5.6.2, as RFC 6265 §4.1.1 asks for.
-fn is_cookie_name(name: &str) -> bool {
+pub(super) fn is_cookie_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte))
 }

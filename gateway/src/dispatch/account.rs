@@ -2,6 +2,7 @@
 
 use super::call_scope::CallScope;
 use super::call_tickets::CallTicket;
+use super::internal_calls::WRITTEN_ANSWER;
 use crate::identity::Identity;
 use crate::rejection::{Reason, Rejection};
 use crate::snapshot::{AdmissionGuards, Route};
@@ -51,7 +52,8 @@ pub(super) struct Account {
     /// What the answer comes to, where that is not its status.
     pub(super) outcome: Option<u16>,
     pub(super) rejection: Option<Rejection>,
-    pub(super) on_fallback: bool,
+    /// How far down the route's chain of fallbacks the call is; 0 at the target itself.
+    pub(super) step: usize,
     pub(super) endpoint: Option<Arc<str>>,
     pub(super) attempts: u32,
     pub(super) bytes_in: Arc<AtomicU64>,
@@ -106,7 +108,14 @@ impl Drop for Account {
         let untraced = TraceContext::of(&HeaderMap::new());
         let (request_id, trace) = self.scope.ids.as_ref().map_or(("", &untraced), |(id, trace)| (id.as_str(), trace));
         let reason = self.rejection.as_ref().map(|rejection| rejection.reason);
-        let fallback = route.and_then(|route| route.fallback.as_ref()).filter(|_| self.on_fallback);
+        let (kind, backend) = match (route, self.step.checked_sub(1)) {
+            (Some(route), None) => (route.target.kind(), Some(route.target.name())),
+            (Some(route), Some(step)) => match route.fallbacks.get(step) {
+                Some(cluster) => (cluster.kind(), Some(cluster.config.name.as_str())),
+                None => (BackendKind::None, Some(WRITTEN_ANSWER)),
+            },
+            (None, _) => (BackendKind::None, None),
+        };
         let record = CallRecord {
             time: self.time,
             request_id,
@@ -116,12 +125,9 @@ impl Drop for Account {
             plugin: self.identity.plugin().map(|plugin| plugin.name.as_str()),
             namespace: route.map(|route| &*route.namespace),
             route: route.map(|route| route.name.as_str()),
-            backend_kind: fallback
-                .map(|cluster| cluster.kind())
-                .or(route.map(|route| route.target.kind()))
-                .unwrap_or(BackendKind::None),
-            backend: fallback.map(|cluster| cluster.config.name.as_str()).or(route.map(|route| route.target.name())),
-            fallback: self.on_fallback,
+            backend_kind: kind,
+            backend,
+            fallback: self.step > 0,
             endpoint: self.endpoint.as_deref(),
             attempts: self.attempts,
             method: self.method.as_str(),

@@ -20,8 +20,8 @@ use std::sync::Arc;
 /// # Errors
 /// A 403 when the path is that one and a FrameX instance would get it.
 pub(crate) fn refuse_function_calls(route: &Route, path: &str) -> Result<(), Rejection> {
-    let fallback = route.fallback.as_ref().map(|cluster| cluster.kind());
-    let is_framex = [Some(route.target.kind()), fallback].contains(&Some(BackendKind::Framex));
+    let fallbacks = route.fallbacks.iter().map(|cluster| cluster.kind());
+    let is_framex = std::iter::once(route.target.kind()).chain(fallbacks).any(|kind| kind == BackendKind::Framex);
     if is_framex && route.rewrite.path(path).trim_end_matches('/').ends_with(PATH) {
         let detail =
             "this path of a FrameX instance calls Python functions by name; the backend's `functions` allow none";
@@ -80,7 +80,7 @@ pub(crate) async fn call_function(
     edit_credentials(fields, route, cluster);
     set_own_fields(fields, route, identity, ids);
     let mut tried = Vec::new();
-    let answer = client.call(cluster, request, route.timeout, &mut tried).await;
+    let answer = client.call(cluster, request, route.timeout, None, &mut tried).await;
     *endpoint = tried.pop();
     answer.map_err(|error| rejection_of(&error, cluster))
 }

@@ -10,10 +10,11 @@ use super::function_calls::refuse_function_calls;
 use super::kept_body::kept;
 use super::network_call::NetworkCalls;
 use super::outbound_call::{OutboundCalls, outgoing_error};
-use super::plugin_failure::rejection_of;
+use super::plugin_failure::{enter_plugin, leave_plugin, rejection_of};
 use super::plugin_request::{PluginRequest, plugin_request};
 use super::problem::{problem, problem_fields};
 use crate::backends::{CallingPlugin, OutboundClient};
+use crate::config::WrittenAnswer;
 use crate::identity::{Identity, PluginIdentity, PluginOnBehalf};
 use crate::rejection::{Reason, Rejection};
 use crate::request::field::X_FRAMEX_CALL;
@@ -32,6 +33,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Names below this one are the gateway's own; they mean namespaces.
 const INTERNAL: &str = ".framex.internal";
+/// What metrics and log call the answer that is written in a route.
+pub(crate) const WRITTEN_ANSWER: &str = "answer";
 /// Plugins that may stand between a request from outside and a backend.
 const DEEPEST: usize = 8;
 
@@ -274,7 +277,7 @@ impl InternalCalls {
             status: 0,
             outcome: None,
             rejection: None,
-            on_fallback: false,
+            step: 0,
             endpoint: None,
             attempts: 0,
             bytes_in: Arc::default(),
@@ -309,33 +312,43 @@ impl InternalCalls {
         account.is_of_share = true;
         let (parts, body) = request.into_parts();
         // Only where somebody else can step in is there a use for taking the body back.
-        let (body, kept) = match &route.fallback {
-            Some(_) => {
+        let lend = |body: Body| match route.fallbacks.is_empty() {
+            true => (body, None),
+            false => {
                 let (body, kept) = kept(body);
                 (body, Some(kept))
             }
-            None => (body, None),
         };
+        let (body, mut last) = lend(body);
         let body = counted(body, account.bytes_in.clone(), route.request_body);
-        let answered = self.ask(account, &parts, body, path, &route).await;
+        let mut answered = self.ask(account, &parts, body, path, &route).await;
+        for fallback in &route.fallbacks {
+            let is_out_of_reach =
+                |refusal: &Refusal| matches!(refusal, Refusal::Answer(rejection) if out_of_reach(rejection.reason));
+            if !answered.as_ref().is_err_and(is_out_of_reach) {
+                break;
+            }
+            // Whoever has read of it may have acted upon it.
+            let Some(body) = last.take().and_then(|kept| kept.take_whole()) else { break };
+            route.metrics.fell_back(&fallback.config.name);
+            account.step += 1;
+            let (body, kept) = lend(body);
+            last = kept;
+            let body = counted(body, account.bytes_in.clone(), route.request_body);
+            let called = self.network.call(account, &parts, body, path, &route, fallback).await;
+            answered = called.map_err(Refusal::from);
+        }
         let Err(Refusal::Answer(rejection)) = &answered else { return answered };
         // Whoever answers sees only that the body broke off; why is known here.
         if let Some(limit) = route.request_body.filter(|limit| account.bytes_in.load(Ordering::Relaxed) > *limit) {
             return Err(Rejection::new(Reason::BodyTooLarge, TooLong(limit).to_string()).into());
         }
-        let out_of_reach = matches!(
-            rejection.reason,
-            Reason::Busy | Reason::Unavailable | Reason::PluginNotStarted | Reason::BackendUnreachable
-        );
-        let Some(fallback) = route.fallback.as_ref().filter(|_| out_of_reach) else { return answered };
-        // Whoever has read of it may have acted upon it.
-        match kept.and_then(|kept| kept.take_whole()) {
+        match route.last_answer.as_ref().filter(|_| rejection.reason.is_failure_behind()) {
             None => answered,
-            Some(body) => {
-                route.metrics.fell_back();
-                account.on_fallback = true;
-                let body = counted(body, account.bytes_in.clone(), route.request_body);
-                Ok(self.network.call(account, &parts, body, path, &route, fallback).await?)
+            Some(written) => {
+                route.metrics.fell_back(WRITTEN_ANSWER);
+                account.step = route.fallbacks.len() + 1;
+                Ok(written_answer(written))
             }
         }
     }
@@ -372,12 +385,27 @@ impl InternalCalls {
                 let (context, usage) =
                     scope.next(&plugin.calling).into_context(route, plugin.config.limits.timeout, account.deadline);
                 account.usage = Some(usage);
+                let pass = enter_plugin(plugin)?;
                 let answered = plugin.component.call(request, context).await;
+                leave_plugin(plugin, pass, &answered);
                 answered.map_err(|error| rejection_of(&error, plugin).into())
             }
             Target::Cluster(cluster) => Ok(self.network.call(account, parts, body, path, route, cluster).await?),
         }
     }
+}
+
+/// Whether whoever was asked has not begun to act.
+fn out_of_reach(reason: Reason) -> bool {
+    use Reason as R;
+    matches!(reason, R::Busy | R::Unavailable | R::PluginNotStarted | R::BackendUnreachable | R::CircuitOpen)
+}
+
+fn written_answer(written: &WrittenAnswer) -> Response<Body> {
+    let mut answer = Response::new(full_body(written.body.clone().into_bytes()));
+    *answer.status_mut() = StatusCode::from_u16(written.status).unwrap_or(StatusCode::OK);
+    answer.headers_mut().extend(written.headers.iter().cloned());
+    answer
 }
 
 fn find_route(

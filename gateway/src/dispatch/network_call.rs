@@ -1,6 +1,7 @@
 //! Calls a network backend from inside the process, over the same endpoints as requests from outside.
 
 use super::account::Account;
+use super::affinity::affinity_value;
 use super::call_tickets::CallTickets;
 use super::fields::{edit_credentials, set_own_fields};
 use crate::backends::{Cluster, ClusterClient, ClusterError};
@@ -12,6 +13,7 @@ use framex_plugin_host::Body;
 use http::request::Parts;
 use http::{Request, Response, header};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::timeout_at;
 
 #[derive(Debug)]
@@ -61,8 +63,10 @@ impl NetworkCalls {
         for (name, value) in &route.rewrite.set_request {
             fields.insert(name.clone(), value.clone());
         }
+        let identity = account.identity.clone();
+        let value = affinity_value(cluster, route, &sent.headers, &identity, sent.uri.path());
         let mut seen = Vec::new();
-        let asked = self.client.call(cluster, request, route.timeout, &mut seen);
+        let asked = self.client.call(cluster, request, route.timeout, value, &mut seen);
         let answered = match account.deadline {
             None => asked.await,
             Some(deadline) => timeout_at(deadline, asked)
@@ -81,9 +85,20 @@ pub(super) fn rejection_of(error: &ClusterError, cluster: &Cluster) -> Rejection
         ClusterError::Unreachable(_) => {
             (Reason::BackendUnreachable, format!("the backend `{backend}` cannot be reached"))
         }
+        ClusterError::Full => {
+            let detail = format!("every endpoint of the backend `{backend}` is at its limit");
+            return Rejection::new(Reason::Busy, detail).with_retry_after(Duration::from_secs(1));
+        }
+        ClusterError::Open(after) => return circuit_open(backend, *after),
         ClusterError::Silent(_) => (Reason::BackendTimeout, format!("the backend `{backend}` was silent for too long")),
         ClusterError::Request(_) => (Reason::BadRequest, "the body of the request broke off".to_owned()),
         ClusterError::Broken(_) => (Reason::BackendBroken, format!("the backend `{backend}` broke off its answer")),
     };
     Rejection::new(reason, detail).with_note(error.to_string())
+}
+
+/// The refusal while a circuit is open.
+pub(crate) fn circuit_open(backend: &str, after: Duration) -> Rejection {
+    let detail = format!("the backend `{backend}` fails and is left alone for a while");
+    Rejection::new(Reason::CircuitOpen, detail).with_retry_after(after)
 }

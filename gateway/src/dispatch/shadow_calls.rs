@@ -110,7 +110,7 @@ impl ShadowCalls {
             }
             WhoAnswers::Cluster(cluster, ticket) => {
                 let mut tried = Vec::new();
-                let asked = self.client.call(&cluster, request, Some(shadow.timeout), &mut tried);
+                let asked = self.client.call(&cluster, request, Some(shadow.timeout), None, &mut tried);
                 (asked.await.map_err(|error| error.to_string())?, ticket)
             }
         };

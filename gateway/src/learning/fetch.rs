@@ -58,7 +58,7 @@ pub(super) async fn fetch(
         fields.insert(header::IF_NONE_MATCH, etag.clone());
     }
     let exchange = async {
-        let answer = client.call(cluster, request, None, &mut Vec::new()).await?;
+        let answer = client.call(cluster, request, None, None, &mut Vec::new()).await?;
         match answer.status() {
             StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(Fetched::Unchanged),
             StatusCode::OK => {}

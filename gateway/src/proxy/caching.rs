@@ -188,6 +188,11 @@ impl CacheUse {
     }
 
     /// The status for metrics and log; `None` when nothing was answered from anywhere.
+    /// Whether the answer is one that was kept.
+    pub(super) fn is_hit(&self) -> bool {
+        matches!(self.status(), Some("hit"))
+    }
+
     pub(super) fn status(&self) -> Option<&'static str> {
         self.status.map(|status| match status {
             CacheStatus::Disabled => "disabled",

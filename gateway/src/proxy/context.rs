@@ -1,9 +1,10 @@
 //! What is known of one request while it runs.
 
+use super::attempt::{self, Attempts};
 use super::caching::CacheUse;
 use super::moved_answer::MovedPage;
 use super::shadowing::Shadowing;
-use crate::backends::{Cluster, PickedEndpoint};
+use crate::backends::{Cluster, Outstanding, PickedEndpoint};
 use crate::config::Protocol;
 use crate::dispatch::{AnswerEnvelope, CallScope, CallTicket, CallTickets, PluginRequest};
 use crate::identity::Identity;
@@ -15,7 +16,6 @@ use crate::telemetry::{BackendKind, CallInFlight, RequestId, TraceContext, Upstr
 use framex_plugin_host::CallUsage;
 use framex_wire::OutcomeReader;
 use http::{HeaderValue, header};
-use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
 use pingora_http::{RequestHeader, ResponseHeader};
 use std::net::IpAddr;
 use std::os::unix::io::RawFd;
@@ -45,11 +45,12 @@ pub struct RequestContext {
     pub(super) identity: Identity,
     pub(super) rejection: Option<Rejection>,
     pub(super) endpoint: Option<PickedEndpoint>,
-    /// Endpoints that could not be connected to.
-    pub(super) tried: Vec<PeerAddress>,
-    pub(super) attempts: u32,
-    /// Whether the target could not answer and the route's fallback does.
-    pub(super) on_fallback: bool,
+    /// What is known of the endpoints that were asked.
+    pub(super) attempts: Attempts,
+    /// Its place at the endpoint.
+    pub(super) place: Option<Outstanding>,
+    /// How far down the route's chain of fallbacks the request is; 0 at the target itself.
+    pub(super) step: usize,
     pub(super) upstream_socket: Option<RawFd>,
     pub(super) upstream_in_use: Option<UpstreamInUse>,
     /// Whether the backend's answer is one after which its connection is not used again.
@@ -76,6 +77,8 @@ pub struct RequestContext {
     pub(super) is_of_share: bool,
     /// The cookie that keeps the caller with that share, where it has none yet.
     pub(super) share_cookie: Option<HeaderValue>,
+    /// The cookie that says which endpoint answers again.
+    pub(super) endpoint_cookie: Option<HeaderValue>,
     /// The copy of it that is under way, and what that is compared with.
     pub(super) shadowing: Option<Box<Shadowing>>,
     /// Puts the answer into FrameX's envelope.
@@ -112,9 +115,10 @@ impl RequestContext {
             identity: Identity::Anonymous,
             rejection: None,
             endpoint: None,
-            tried: Vec::new(),
-            attempts: 0,
-            on_fallback: false,
+            attempts: Attempts::default(),
+            place: None,
+            step: 0,
+            endpoint_cookie: None,
             upstream_socket: None,
             upstream_in_use: None,
             is_last_on_connection: false,
@@ -134,30 +138,20 @@ impl RequestContext {
     /// The network backend that is to answer.
     pub(super) fn cluster(&self) -> Option<&Arc<Cluster>> {
         let route = self.route.as_ref()?;
-        match &route.target {
-            _ if self.on_fallback => route.fallback.as_ref(),
-            Target::Cluster(cluster) => Some(cluster),
-            Target::Plugin(_) => None,
+        match (self.step.checked_sub(1), &route.target) {
+            (Some(fallback), _) => route.fallbacks.get(fallback),
+            (None, Target::Cluster(cluster)) => Some(cluster),
+            (None, Target::Plugin(_)) => None,
         }
-    }
-
-    /// Turns to the route's fallback, once, if it has one.
-    pub(super) fn step_down(&mut self) -> bool {
-        let Some(route) = self.route.as_ref().filter(|route| !self.on_fallback && route.fallback.is_some()) else {
-            return false;
-        };
-        route.metrics.fell_back();
-        self.on_fallback = true;
-        self.tried.clear();
-        self.endpoint = None;
-        true
     }
 
     /// Issues what the backend shows when it calls others, if it is a plugin that may.
     pub(super) fn issue_ticket(&mut self, tickets: &CallTickets) {
         let calling = self.cluster().and_then(|cluster| cluster.calling()).zip(self.snapshot.as_ref());
+        let deadline = self.route.as_ref().and_then(|route| attempt::deadline(route, self));
         self.ticket = calling.map(|(calling, snapshot)| {
-            tickets.issue(CallScope::from_outside(snapshot, self.ids.as_ref(), &self.identity, calling), None)
+            let scope = CallScope::from_outside(snapshot, self.ids.as_ref(), &self.identity, calling);
+            tickets.issue(scope, deadline)
         });
     }
 
@@ -168,14 +162,14 @@ impl RequestContext {
             Target::Cluster(cluster) => Some(cluster),
             Target::Plugin(_) => None,
         };
-        if target.into_iter().chain(&route.fallback).all(|cluster| cluster.calling().is_none()) {
+        if target.into_iter().chain(&route.fallbacks).all(|cluster| cluster.calling().is_none()) {
             self.snapshot = None;
         }
     }
 
     /// How long the backend may be silent.
     pub(super) fn longest_silence(&self) -> Option<Duration> {
-        let of_route = self.route.as_ref().and_then(|route| route.timeout);
+        let of_route = self.route.as_ref().and_then(|route| route.timeouts.idle.or(route.timeout));
         of_route.or_else(|| self.cluster().map(|cluster| cluster.config.timeouts.silence))
     }
 

@@ -99,7 +99,7 @@ async fn call(
     let answer =
         call_function(client, cluster, &route, &context.identity, context.ids.as_ref(), body, &mut endpoint).await;
     tracing::debug!(function, endpoint = endpoint.as_deref(), "a function of a FrameX instance was called");
-    context.attempts = 1;
+    context.attempts.count = 1;
     let (head, body) = answer?.into_parts();
     match Limited::new(body, LARGEST).collect().await {
         Ok(body) => Ok((head, body.to_bytes())),

@@ -3,11 +3,12 @@
 //! Bodies move through bounded hands in both directions, so a slow plugin slows its client and a slow client slows the
 //! plugin. A client that goes away ends the plugin's work: everything of the call is dropped with this future.
 
+use super::attempt;
 use super::context::RequestContext;
 use super::expects_continue;
 use super::reply::{edit_answer, put_in_envelope};
 use crate::backends::LocalPlugin;
-use crate::dispatch::{AnswerEnvelope, CallScope, cut_of, plugin_request, rejection_of};
+use crate::dispatch::{AnswerEnvelope, CallScope, cut_of, enter_plugin, leave_plugin, plugin_request, rejection_of};
 use crate::rejection::{Reason, Rejection};
 use crate::snapshot::Route;
 use bytes::Bytes;
@@ -52,13 +53,15 @@ pub(super) async fn answer(
     route: &Route,
     plugin: &Arc<LocalPlugin>,
 ) -> Result<(), PumpError> {
+    let pass = enter_plugin(plugin).map_err(PumpError::Rejected)?;
     let (feed, body) = request_body(session);
     let asked = context.plugin_request(session.req_header());
     let request = plugin_request(&asked, route, plugin, body).map_err(PumpError::Rejected)?;
     let snapshot = context.snapshot.as_ref().ok_or_else(|| PumpError::Rejected(Reason::Internal.into()))?;
     let scope = CallScope::from_outside(snapshot, context.ids.as_ref(), &context.identity, &plugin.calling);
     context.release_snapshot();
-    let (call_context, usage) = scope.into_context(route, plugin.config.limits.timeout, None);
+    let (call_context, usage) =
+        scope.into_context(route, plugin.config.limits.timeout, attempt::deadline(route, context));
     context.usage = Some(usage);
     let call = AssertUnwindSafe(plugin.component.call(request, call_context)).catch_unwind();
     let mut call = pin!(call);
@@ -71,9 +74,9 @@ pub(super) async fn answer(
             step = upload.step(session, context) => step?,
         }
     };
-    let answer = answer
-        .unwrap_or_else(|_| Err(CallError::Internal { reason: "panic".to_owned() }))
-        .map_err(|error| PumpError::Rejected(rejection_of(&error, plugin)))?;
+    let answer = answer.unwrap_or_else(|_| Err(CallError::Internal { reason: "panic".to_owned() }));
+    leave_plugin(plugin, pass, &answer);
+    let answer = answer.map_err(|error| PumpError::Rejected(rejection_of(&error, plugin)))?;
 
     let mut download = Download::begin(session, context, answer).await?;
     loop {

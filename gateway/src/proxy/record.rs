@@ -3,6 +3,7 @@
 use super::Shared;
 use super::caching::CacheUse;
 use super::context::RequestContext;
+use crate::dispatch::WRITTEN_ANSWER;
 use crate::rejection::Reason;
 use crate::telemetry::{BackendKind, CallRecord};
 use http::{Version, header};
@@ -14,9 +15,12 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
     let request = session.req_header();
     let route = context.route.as_deref();
     let reason = context.rejection.as_ref().map(|rejection| rejection.reason);
-    let fallback = context.cluster().filter(|_| context.on_fallback);
-    let (fallback, fallback_name) =
-        (fallback.map(|cluster| cluster.kind()), fallback.map(|cluster| cluster.config.name.as_str()));
+    let (kind, backend) = match (context.cluster(), route) {
+        (Some(cluster), _) => (cluster.kind(), Some(cluster.config.name.as_str())),
+        (None, Some(_)) if context.step > 0 => (BackendKind::None, Some(WRITTEN_ANSWER)),
+        (None, Some(route)) => (route.target.kind(), Some(route.target.name())),
+        (None, None) => (BackendKind::None, None),
+    };
     let record = CallRecord {
         time: context.time,
         request_id: request_id.as_str(),
@@ -26,11 +30,11 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
         plugin: None,
         namespace: route.map(|route| &*route.namespace),
         route: route.map(|route| route.name.as_str()),
-        backend_kind: fallback.or(route.map(|route| route.target.kind())).unwrap_or(BackendKind::None),
-        backend: fallback_name.or(route.map(|route| route.target.name())),
-        fallback: context.on_fallback,
+        backend_kind: kind,
+        backend,
+        fallback: context.step > 0,
         endpoint: context.endpoint.as_ref().map(|endpoint| &*endpoint.label),
-        attempts: context.attempts,
+        attempts: context.attempts.count,
         method: request.method.as_str(),
         host: &context.host,
         path: context.path(request),

@@ -2,9 +2,9 @@
 
 use super::context::RequestContext;
 use super::framex_client::{awaits_events, speaks_framex};
-use crate::dispatch::{AnswerEnvelope, framex_problem, problem, problem_fields};
+use crate::dispatch::{AnswerEnvelope, WRITTEN_ANSWER, framex_problem, problem, problem_fields};
 use crate::rejection::Rejection;
-use crate::request::field::X_REQUEST_ID;
+use crate::request::field::{X_FRAMEX_ANSWERED_BY, X_REQUEST_ID};
 use bytes::Bytes;
 use http::{Method, Version, header};
 use pingora_error::{Error, Result};
@@ -29,6 +29,35 @@ pub(super) async fn write(session: &mut Session, context: &mut RequestContext, r
     let is_head = session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(answer), is_head).await?;
     session.write_response_body((!is_head).then(|| Bytes::from(body)), true).await
+}
+
+/// Whether the answer that is written in the route stands in for the refusal.
+pub(super) fn stands_in(context: &RequestContext, rejection: &Rejection) -> bool {
+    let written = context.route.as_ref().and_then(|route| route.last_answer.as_ref());
+    written.is_some() && rejection.reason.is_failure_behind() && context.is_of_share
+}
+
+/// Writes the answer that is written in the route.
+pub(super) async fn write_written(session: &mut Session, context: &mut RequestContext) -> Result<()> {
+    let Some(route) = context.route.clone() else { return Ok(()) };
+    let Some(written) = &route.last_answer else { return Ok(()) };
+    route.metrics.fell_back(WRITTEN_ANSWER);
+    context.step = route.fallbacks.len() + 1;
+    let mut answer = ResponseHeader::build(written.status, Some(8))?;
+    for (name, value) in &written.headers {
+        answer.insert_header(name.clone(), value.clone())?;
+    }
+    answer.insert_header(header::CONTENT_LENGTH, written.body.len())?;
+    edit_answer(&mut answer, context)?;
+    let is_head = session.req_header().method == Method::HEAD;
+    session.write_response_header(Box::new(answer), is_head).await?;
+    let body = (!is_head).then(|| Bytes::from(written.body.clone()));
+    session.write_response_body(body, true).await?;
+    context.answered = Some(context.started.elapsed());
+    if session.downstream_session.drain_request_body().await.is_err() {
+        session.set_keepalive(None);
+    }
+    Ok(())
 }
 
 /// Begins to put an answer into FrameX's envelope. `None` when it stays as it is.
@@ -64,8 +93,17 @@ pub(super) fn edit_answer(answer: &mut ResponseHeader, context: &RequestContext)
             answer.insert_header(name.clone(), value.clone())?;
         }
     }
-    if let Some(cookie) = &context.share_cookie {
+    for cookie in [&context.share_cookie, &context.endpoint_cookie].into_iter().flatten() {
         answer.append_header(header::SET_COOKIE, cookie.clone())?;
+    }
+    if let Some(route) = context.route.as_ref().filter(|route| route.answered_by) {
+        let who = match context.cluster() {
+            _ if context.cache.as_ref().is_some_and(|cache| cache.is_hit()) => "cache",
+            Some(cluster) => &cluster.config.name,
+            None if context.step > 0 => WRITTEN_ANSWER,
+            None => route.target.name(),
+        };
+        answer.insert_header(X_FRAMEX_ANSWERED_BY, who)?;
     }
     insert_request_id(answer, context)
 }

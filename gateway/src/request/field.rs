@@ -15,6 +15,8 @@ pub const X_FRAMEX_CALL: HeaderName = HeaderName::from_static("x-framex-call");
 pub const X_FRAMEX_SHADOW: HeaderName = HeaderName::from_static("x-framex-shadow");
 /// The id of a request, in logs, in the answer and on the way to the backend.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Who gave the answer: a plugin, a backend, the cache, or what is written in the route.
+pub const X_FRAMEX_ANSWERED_BY: HeaderName = HeaderName::from_static("x-framex-answered-by");
 /// The place of a request in a distributed trace (W3C Trace Context).
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// What tracing systems add to [`TRACEPARENT`].

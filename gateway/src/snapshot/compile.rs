@@ -5,7 +5,7 @@ use super::part::{NamespacePart, Outcome, Workshop};
 use super::routing::Routing;
 use super::trials::Known;
 use super::{Snapshot, Trials, remote, startup_files, tokens};
-use crate::backends::{PluginVersions, WorkerRuntime};
+use crate::backends::{Names, PluginVersions, WorkerRuntime};
 use crate::config::{Document, Gateway, Grants, Namespace, Problem, Sources, ValuePath};
 use crate::learning::Documents;
 use crate::router::RouteMatch;
@@ -26,6 +26,7 @@ pub struct Compiler {
     workers: Option<Arc<WorkerRuntime>>,
     versions: PluginVersions,
     documents: Documents,
+    names: Names,
 }
 
 /// The result of compiling.
@@ -43,13 +44,27 @@ impl Compiler {
     /// A compiler whose components run on `host`.
     #[must_use]
     pub fn new(host: ComponentHost, metrics: Metrics) -> Self {
-        Self { host, metrics, workers: None, versions: PluginVersions::default(), documents: Documents::default() }
+        Self {
+            host,
+            metrics,
+            workers: None,
+            versions: PluginVersions::default(),
+            documents: Documents::default(),
+            names: Names::new(&[]),
+        }
     }
 
     /// The versions of all plugins it has compiled, and of those it is compiling.
     #[must_use]
     pub fn versions(&self) -> &PluginVersions {
         &self.versions
+    }
+
+    /// Asks `names` for the names of backends.
+    #[must_use]
+    pub fn with_names(mut self, names: Names) -> Self {
+        self.names = names;
+        self
     }
 
     /// Routes what the backends' documents say.
@@ -94,6 +109,7 @@ impl Compiler {
             config.remote.as_ref(),
             previous.and_then(|previous| previous.remote.as_ref()),
             &self.metrics,
+            &self.names,
             &mut gateway.problems,
         );
         let Some(tokens) = tokens.filter(|_| gateway.problems.is_empty()) else {
@@ -201,6 +217,7 @@ impl Compiler {
             largest_memory,
             grants,
             versions: &self.versions,
+            names: &self.names,
         }
     }
 

@@ -185,7 +185,8 @@ fn take(
                 requires: requires(manifest),
             };
             stage.describe(Some(&manifest.version.to_string()), &package.digest()[..12]);
-            let backend = config::Backend::of_worker(&plugin.name, worker);
+            let backend =
+                config::Backend { breaker: plugin.breaker, ..config::Backend::of_worker(&plugin.name, worker) };
             // A folder that nobody has to have signed is its author's workplace, and runs where it is.
             let runs_in_place = source.path.is_dir() && !must_be_signed;
             plugins.workers.push((backend, (!runs_in_place).then_some(package), stage));

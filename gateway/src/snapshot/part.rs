@@ -5,8 +5,8 @@ use super::route::{Route, Traffic};
 use super::route_maker::{RouteMaker, carry_traffic, value_test};
 use super::trials::{Candidate, FailedTrial, Known};
 use crate::backends::{
-    Cluster, LocalPlugin, NameLookup, PeerBuilder, PluginCode, PluginVersion, PluginVersions, Requirements,
-    WorkerPlugin, WorkerRuntime,
+    Cluster, FirstLookup, LocalPlugin, Names, Parts, PeerBuilder, PluginCode, PluginVersion, PluginVersions,
+    Requirements, WorkerPlugin, WorkerRuntime,
 };
 use crate::config::{self, Grant, Grants, Namespace, ProblemList, ValuePath};
 use crate::router::{HeaderCondition, HostPattern, MethodSet, PathPattern, QueryCondition, RouteMatch, RouteTable};
@@ -46,6 +46,7 @@ pub(super) struct Workshop<'a> {
     pub(super) workers: Option<&'a WorkerRuntime>,
     pub(super) largest_memory: u64,
     pub(super) versions: &'a PluginVersions,
+    pub(super) names: &'a Names,
     /// What the platform team grants, where that is known.
     pub(super) grants: Option<&'a Grants>,
 }
@@ -323,7 +324,7 @@ fn compile_clusters(
         // Nothing of it will be served, so nothing is started for it.
         return clusters;
     }
-    let names = NameLookup::run(new.iter().flat_map(|prepared| &prepared.backend.endpoints));
+    let lookup = FirstLookup::run(new.iter().map(|prepared| &*prepared.backend), workshop.names);
     for Prepared { backend, builder, package, requires, stage } in new {
         let worker = match start_worker(config, &backend, package.as_ref(), requires, stage, workshop) {
             Ok(worker) => worker,
@@ -333,8 +334,15 @@ fn compile_clusters(
                 continue;
             }
         };
-        let metrics = workshop.metrics.upstream(&config.name, &backend.name);
-        let cluster = Cluster::new(&config.name, builder, &backend, &names, metrics, worker);
+        let parts = Parts {
+            builder,
+            found: lookup.of(&backend.name),
+            names: workshop.names.clone(),
+            metrics: workshop.metrics.upstream(&config.name, &backend.name),
+            worker,
+            previous: known.serving.and_then(|part| part.clusters.get(&backend.name)).map(|cluster| &**cluster),
+        };
+        let cluster = Cluster::new(&config.name, &backend, parts);
         clusters.insert(backend.name.clone(), Arc::new(cluster));
     }
     clusters
@@ -431,7 +439,7 @@ fn report_absent(
         for share in &route.targets {
             let config::Target::Plugin(name) = &share.target else { continue };
             let is_here = plugins.contains_key(name) || builders.iter().any(|prepared| prepared.backend.name == *name);
-            if !is_here && optional(name) && route.fallback.is_none() {
+            if !is_here && optional(name) && route.fallbacks.is_empty() {
                 let path = ValuePath::default().key("routes").index(index).key("to");
                 let message = format!("the optional plugin `{name}` is not here, and the route has no `fallback`");
                 problems.report(path, message);

@@ -3,8 +3,8 @@
 use super::route::{Route, Target, Traffic};
 use super::route_maker::route_rewrite;
 use crate::access::AccessRule;
-use crate::backends::{Cluster, NameLookup, PeerBuilder};
-use crate::config::{ProblemList, Remote, TrafficLimits, ValuePath};
+use crate::backends::{Cluster, FirstLookup, Names, Parts, PeerBuilder};
+use crate::config::{ProblemList, Remote, Retry, RouteTimeouts, TrafficLimits, ValuePath};
 use crate::request::field::field_value;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ pub(super) fn compile(
     remote: Option<&Remote>,
     previous: Option<&Arc<Route>>,
     metrics: &Metrics,
+    names: &Names,
     problems: &mut ProblemList,
 ) -> Option<Arc<Route>> {
     let Remote { backend, rewrite } = remote?;
@@ -38,9 +39,20 @@ pub(super) fn compile(
         return Some(previous.clone());
     }
     let cluster = known.unwrap_or_else(|| {
-        let names = NameLookup::run(backend.endpoints.iter());
-        let metrics = metrics.upstream(NOWHERE, &backend.name);
-        Arc::new(Cluster::new(NOWHERE, builder, backend, &names, metrics, None))
+        let lookup = FirstLookup::run(std::iter::once(backend), names);
+        let previous = previous.and_then(|route| match &route.target {
+            Target::Cluster(cluster) => Some(&**cluster),
+            Target::Plugin(_) => None,
+        });
+        let parts = Parts {
+            builder,
+            found: lookup.of(&backend.name),
+            names: names.clone(),
+            metrics: metrics.upstream(NOWHERE, &backend.name),
+            worker: None,
+            previous,
+        };
+        Arc::new(Cluster::new(NOWHERE, backend, parts))
     });
     let target = Target::Cluster(cluster);
     let traffic = Arc::new(Traffic::new(TrafficLimits::default(), "remote", Instant::now()));
@@ -58,8 +70,12 @@ pub(super) fn compile(
         },
         preflight: false,
         timeout: None,
+        timeouts: RouteTimeouts::default(),
+        retry: Retry::default(),
+        answered_by: false,
         request_body: None,
         rewrite,
+        pattern: None,
         dialect: None,
         envelope: false,
         cache: None,
@@ -68,7 +84,8 @@ pub(super) fn compile(
         share_metrics: None,
         shadow: None,
         traffic: [traffic.clone(), traffic],
-        fallback: None,
+        fallbacks: Vec::new(),
+        last_answer: None,
         target,
         split: None,
     }))

@@ -5,12 +5,13 @@ use super::shadow::Shadow;
 use super::split::{Pick, Split, Why};
 use crate::access::AccessRule;
 use crate::backends::{Cluster, LocalPlugin};
-use crate::config::TrafficLimits;
+use crate::config::{Retry, RouteTimeouts, TrafficLimits, WrittenAnswer};
 use crate::identity::Identity;
 use crate::limits::{ConcurrencyLimit, Permit, RateLimiter};
 use crate::rejection::{Reason, Rejection};
 use crate::request::Dialect;
 use crate::rewrite::RouteRewrite;
+use crate::router::PathPattern;
 use crate::telemetry::{BackendKind, RouteMetrics, ShareMetrics};
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
@@ -32,16 +33,26 @@ pub struct Route {
     pub preflight: bool,
     /// Who answers.
     pub target: Target,
-    /// Who answers when the target cannot.
-    pub fallback: Option<Arc<Cluster>>,
+    /// Who answers when the target cannot, one after the other.
+    pub fallbacks: Vec<Arc<Cluster>>,
+    /// The answer when none of them can.
+    pub last_answer: Option<Arc<WrittenAnswer>>,
     /// Who is sent copies of its requests.
     pub shadow: Option<Arc<Shadow>>,
     /// Longest silence of a backend, or longest call of a plugin; `None` for their own limits.
     pub timeout: Option<Duration>,
+    /// How long the parts of an exchange may take.
+    pub timeouts: RouteTimeouts,
+    /// When a request is sent a second time.
+    pub retry: Retry,
+    /// Whether answers say who gave them.
+    pub answered_by: bool,
     /// Largest request body in bytes.
     pub request_body: Option<u64>,
     /// What changes on the way.
     pub rewrite: RouteRewrite,
+    /// Its pattern of paths, where a parameter of it decides which endpoint answers.
+    pub pattern: Option<PathPattern>,
     /// In which words the gateway's own answers speak.
     pub dialect: Option<Dialect>,
     /// Whether plain answers are put into FrameX's envelope.

@@ -10,7 +10,7 @@ use crate::config::{self, Namespace};
 use crate::request::Dialect;
 use crate::request::field::field_value;
 use crate::rewrite::RouteRewrite;
-use crate::router::{HeaderCondition, ValueTest};
+use crate::router::{HeaderCondition, PathPattern, ValueTest};
 use crate::sharing::Lot;
 use crate::telemetry::Metrics;
 use std::collections::BTreeMap;
@@ -56,10 +56,14 @@ impl RouteMaker<'_> {
             name: format!("functions of {backend}"),
             matches: config::Match::default(),
             targets: vec![config::Share { target: config::Target::Backend(backend.to_owned()), weight: 1 }],
-            fallback: None,
+            fallbacks: Vec::new(),
+            last_answer: None,
             public: false,
             invoke: config::Invoke::default(),
             timeout: None,
+            timeouts: config::RouteTimeouts::default(),
+            retry: config::Retry::default(),
+            answered_by: false,
             limits: config::TrafficLimits::default(),
             rewrite: config::Rewrite::default(),
             dialect: Some(Dialect::Framex),
@@ -82,8 +86,8 @@ impl RouteMaker<'_> {
         streams: bool,
     ) -> Option<Arc<Route>> {
         let config = self.config;
-        let fallback = route.fallback.as_ref().and_then(|name| self.clusters.get(name));
-        let target = self.target(&share.target, fallback)?;
+        let fallbacks: Vec<&Arc<Cluster>> = route.fallbacks.iter().filter_map(|name| self.clusters.get(name)).collect();
+        let target = self.target(&share.target, fallbacks.first().copied())?;
         let is_target =
             |cluster: &Arc<Cluster>| matches!(&target, Target::Cluster(target) if Arc::ptr_eq(target, cluster));
         Some(Arc::new(Route {
@@ -95,8 +99,15 @@ impl RouteMaker<'_> {
             // Whoever answers needs no copy.
             shadow: shadow.filter(|shadow| shadow.target.name() != target.name()).cloned(),
             timeout: route.timeout,
+            timeouts: route.timeouts,
+            retry: route.retry.clone(),
+            answered_by: route.answered_by,
             request_body: smaller(route.limits.request_body, config.limits.request_body),
             rewrite: route_rewrite(&route.rewrite),
+            pattern: match &target {
+                Target::Cluster(cluster) if goes_by_path(cluster) => PathPattern::parse(&route.matches.path).ok(),
+                _ => None,
+            },
             dialect: route.dialect,
             envelope: route.envelope,
             cache: self.cache(route, &target),
@@ -105,7 +116,8 @@ impl RouteMaker<'_> {
             share_metrics: (route.targets.len() > 1)
                 .then(|| self.metrics.share(&config.name, &route.name, share.target.name())),
             traffic: [own_traffic.clone(), self.traffic.clone()],
-            fallback: fallback.filter(|cluster| !is_target(cluster)).cloned(),
+            fallbacks: fallbacks.into_iter().filter(|cluster| !is_target(cluster)).cloned().collect(),
+            last_answer: route.last_answer.clone().map(Arc::new),
             target,
             split,
         }))
@@ -134,6 +146,10 @@ impl RouteMaker<'_> {
             config::Target::Backend(name) => self.clusters.get(name).cloned().map(Target::Cluster),
         }
     }
+}
+
+fn goes_by_path(cluster: &Cluster) -> bool {
+    matches!(cluster.config.balance, config::Balance::Hash(config::Affinity::Path(_)))
 }
 
 /// The counters until now, if the limits are the same.

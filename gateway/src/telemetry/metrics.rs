@@ -65,7 +65,7 @@ metrics! {
     bytes_in: IntCounterVec("request_body_bytes_total", ["namespace", "route", "backend_kind", "status"], "Bytes of request bodies received");
     bytes_out: IntCounterVec("response_body_bytes_total", ["namespace", "route", "backend_kind", "status"], "Bytes of answers' bodies sent");
     rejections: IntCounterVec("rejections_total", ["namespace", "code"], "Requests that the gateway itself answered or cut, by code; the namespace is empty where no route was found");
-    fallbacks: IntCounterVec("fallbacks_total", ["namespace", "route"], "Requests that a route's fallback was asked to answer because its target could not");
+    fallbacks: IntCounterVec("fallbacks_total", ["namespace", "route", "to"], "Requests that a step of a route's chain of fallbacks was asked to answer because those before it could not; answer is the one that is written in the route");
     share_requests: IntCounterVec("share_requests_total", ["namespace", "route", "to", "status"], "Requests that ended, of routes whose requests several share, by who was to answer and the class of the status; fallback where it could not and the route's fallback answered");
     share_duration: HistogramVec("share_duration_seconds", ["namespace", "route", "to"], "Time from the head of a request to the end of its answer, of routes whose requests several share, by who was to answer");
     shadow_requests: IntCounterVec("shadow_requests_total", ["namespace", "route", "outcome"], "Requests chosen to be copied, by what became of the copy: same, different, missing (no answer), sent (not compared), uncompared (there was no whole answer to compare with, or one in an unknown coding), too_large (an answer), dropped (too many copies at once), body_too_large (the request's) or unsent (the request's body did not come whole)");
@@ -79,6 +79,9 @@ metrics! {
     upstream_connections: IntCounterVec("upstream_connections_total", ["namespace", "backend", "state"], "Connections to a backend taken for a request: new or reused");
     upstream_in_use: IntGaugeVec("upstream_connections_in_use", ["namespace", "backend"], "Connections to a backend that carry a request; over HTTP/2 several may share one");
     upstream_failures: IntCounterVec("upstream_connect_failures_total", ["namespace", "backend"], "Connections to a backend that could not be made");
+    upstream_ejections: IntCounterVec("upstream_ejections_total", ["namespace", "backend"], "Endpoints that were left alone for a while because of how they answered");
+    upstream_circuit_openings: IntCounterVec("upstream_circuit_openings_total", ["namespace", "backend"], "Times a backend was left alone because it failed");
+    upstream_retries: IntCounterVec("upstream_retries_total", ["namespace", "backend", "outcome"], "Requests sent to a backend a second time (sent), or not because its budget was spent (over_budget)");
     upstream_healthy: IntGaugeVec("upstream_endpoint_healthy", ["namespace", "backend", "endpoint"], "1 while the endpoint is healthy, 0 while it is not");
     learnt_endpoints: IntGaugeVec("learnt_endpoints", ["namespace", "backend"], "Endpoints that a backend's OpenAPI document names and that are routed");
     learning_age: IntGaugeVec("learnt_document_seen_timestamp_seconds", ["namespace", "backend"], "When a backend's OpenAPI document was last seen, in Unix time; 0 if never");

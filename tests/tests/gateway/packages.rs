@@ -67,7 +67,7 @@ fn yaml(package: &Path, settings: &str, namespace: &str) -> String {
     format!(
         "{namespace}
 plugins: {{ echo: {{ package: \"{}\", {settings} }} }}
-routes: [{{ name: echo, match: {{ path: /api/v1/demo/** }}, to: echo, public: true, rewrite: {{ strip_prefix: /api/v1/demo }} }}]",
+routes: [{{ name: echo, match: {{ path: /api/v1/demo/** }}, to: echo, public: true, retry: {{ attempts: 1 }}, rewrite: {{ strip_prefix: /api/v1/demo }} }}]",
         package.display()
     )
 }

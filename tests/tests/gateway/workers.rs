@@ -13,7 +13,7 @@ fn script() -> String {
 fn yaml(worker: &str) -> String {
     format!(
         "plugins: {{ pid: {{ worker: {{ command: [python3, \"{}\"], ready: {{ path: / }}, {worker} }} }} }}
-routes: [{{ name: pid, match: {{ path: /api/v1/demo/** }}, to: pid, public: true, rewrite: {{ strip_prefix: /api/v1/demo }} }}]",
+routes: [{{ name: pid, match: {{ path: /api/v1/demo/** }}, to: pid, public: true, retry: {{ attempts: 1 }}, rewrite: {{ strip_prefix: /api/v1/demo }} }}]",
         script()
     )
 }

@@ -2,6 +2,8 @@
 
 use super::Metrics;
 use crate::telemetry::{BackendKind, CallRecord};
+use prometheus::IntCounterVec;
+use prometheus::core::Collector;
 use prometheus::{Histogram, IntCounter, IntGauge};
 use std::sync::{Arc, OnceLock};
 
@@ -16,7 +18,6 @@ const CACHE_STATUSES: [&str; 5] = ["hit", "miss", "refresh", "bypass", "disabled
 pub struct RouteMetrics {
     requests: [IntCounter; STATUS_CLASSES.len()],
     in_flight: IntGauge,
-    fallbacks: OnceLock<IntCounter>,
     /// A route answers in few classes; a class that was never seen has no series.
     classes: Arc<[OnceLock<Class>; STATUS_CLASSES.len()]>,
     first_byte: Arc<OnceLock<Histogram>>,
@@ -42,7 +43,6 @@ impl Metrics {
             requests: STATUS_CLASSES
                 .map(|class| self.requests.with_label_values(&[namespace, route, kind.label(), class])),
             in_flight: self.in_flight.with_label_values(&labels),
-            fallbacks: OnceLock::new(),
             classes: Arc::default(),
             first_byte: Arc::default(),
             metrics: self.clone(),
@@ -63,7 +63,7 @@ impl Metrics {
             let _ = self.bytes_in.remove_label_values(&labels);
             let _ = self.bytes_out.remove_label_values(&labels);
         }
-        let _ = self.fallbacks.remove_label_values(&[namespace, route]);
+        forget_where(&self.fallbacks, &[("namespace", namespace), ("route", route)]);
         for status in CACHE_STATUSES {
             let _ = self.cache_requests.remove_label_values(&[namespace, route, status]);
         }
@@ -91,10 +91,9 @@ impl RouteMetrics {
         }
     }
 
-    /// Counts a request that the fallback is asked to answer.
-    pub fn fell_back(&self) {
-        let counter = || self.metrics.fallbacks.with_label_values(&[&*self.namespace, &*self.route]);
-        self.fallbacks.get_or_init(counter).inc();
+    /// Counts a request that the step `to` of the chain of fallbacks is asked to answer.
+    pub fn fell_back(&self, to: &str) {
+        self.metrics.fallbacks.with_label_values(&[&*self.namespace, &*self.route, to]).inc();
     }
 
     /// Counts a request as running until the guard is dropped.
@@ -134,6 +133,19 @@ pub(super) fn status_class(status: u16) -> usize {
     match status / 100 {
         class @ 1..=5 => usize::from(class),
         _ => 0,
+    }
+}
+
+/// Removes every series with these labels.
+fn forget_where(counters: &IntCounterVec, labels: &[(&str, &str)]) {
+    for family in counters.collect() {
+        for metric in family.get_metric() {
+            let values = metric.get_label();
+            let value = |name: &str| values.iter().find(|label| label.name() == name).map_or("", |label| label.value());
+            if labels.iter().all(|(name, wanted)| value(name) == *wanted) {
+                let _ = counters.remove_label_values(&["namespace", "route", "to"].map(value));
+            }
+        }
     }
 }
 

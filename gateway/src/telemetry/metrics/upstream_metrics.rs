@@ -10,6 +10,10 @@ pub struct UpstreamMetrics {
     reused_connections: IntCounter,
     in_use: IntGauge,
     connect_failures: IntCounter,
+    ejections: IntCounter,
+    circuit_openings: IntCounter,
+    retries: IntCounter,
+    refused_retries: IntCounter,
 }
 
 impl Metrics {
@@ -21,6 +25,10 @@ impl Metrics {
             reused_connections: self.upstream_connections.with_label_values(&[namespace, backend, "reused"]),
             in_use: self.upstream_in_use.with_label_values(&[namespace, backend]),
             connect_failures: self.upstream_failures.with_label_values(&[namespace, backend]),
+            ejections: self.upstream_ejections.with_label_values(&[namespace, backend]),
+            circuit_openings: self.upstream_circuit_openings.with_label_values(&[namespace, backend]),
+            retries: self.upstream_retries.with_label_values(&[namespace, backend, "sent"]),
+            refused_retries: self.upstream_retries.with_label_values(&[namespace, backend, "over_budget"]),
         }
     }
 
@@ -30,7 +38,12 @@ impl Metrics {
             let _ = self.upstream_connections.remove_label_values(&[namespace, backend, state]);
         }
         let _ = self.upstream_in_use.remove_label_values(&[namespace, backend]);
-        let _ = self.upstream_failures.remove_label_values(&[namespace, backend]);
+        for each in [&self.upstream_failures, &self.upstream_ejections, &self.upstream_circuit_openings] {
+            let _ = each.remove_label_values(&[namespace, backend]);
+        }
+        for what in ["sent", "over_budget"] {
+            let _ = self.upstream_retries.remove_label_values(&[namespace, backend, what]);
+        }
     }
 }
 
@@ -50,6 +63,21 @@ impl UpstreamMetrics {
     /// Counts a connection that could not be made.
     pub fn connect_failed(&self) {
         self.connect_failures.inc();
+    }
+
+    /// Counts an endpoint that is left alone for a while.
+    pub fn ejected(&self) {
+        self.ejections.inc();
+    }
+
+    /// Counts a circuit that has opened.
+    pub fn circuit_opened(&self) {
+        self.circuit_openings.inc();
+    }
+
+    /// Counts a request that is sent a second time, or that is not because the backend's budget is spent.
+    pub fn retried(&self, sent: bool) {
+        if sent { self.retries.inc() } else { self.refused_retries.inc() }
     }
 }
 
