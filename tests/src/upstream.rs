@@ -2,7 +2,7 @@
 
 use crate::wire::{Head, Remaining, read_head};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -10,6 +10,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
+
+/// A port that the system chooses.
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
@@ -56,7 +59,7 @@ impl Upstream {
         F: Fn(Exchange) -> R + Send + Sync + 'static,
         R: Future<Output = io::Result<Exchange>> + Send + 'static,
     {
-        Self::start(behaviour, None, 0).await
+        Self::start(behaviour, None, ANY).await
     }
 
     /// Like [`Self::serving`], over TLS.
@@ -65,7 +68,7 @@ impl Upstream {
         F: Fn(Exchange) -> R + Send + Sync + 'static,
         R: Future<Output = io::Result<Exchange>> + Send + 'static,
     {
-        Self::start(behaviour, Some(TlsAcceptor::from(config)), 0).await
+        Self::start(behaviour, Some(TlsAcceptor::from(config)), ANY).await
     }
 
     /// Like [`Self::serving`], at a port that was in use before.
@@ -74,15 +77,24 @@ impl Upstream {
         F: Fn(Exchange) -> R + Send + Sync + 'static,
         R: Future<Output = io::Result<Exchange>> + Send + 'static,
     {
-        Self::start(behaviour, None, port).await
+        Self::start(behaviour, None, SocketAddr::from(([127, 0, 0, 1], port))).await
     }
 
-    async fn start<F, R>(behaviour: F, tls: Option<TlsAcceptor>, port: u16) -> Self
+    /// Like [`Self::serving`], at another address of this machine.
+    pub async fn serving_on<F, R>(address: SocketAddr, behaviour: F) -> Self
     where
         F: Fn(Exchange) -> R + Send + Sync + 'static,
         R: Future<Output = io::Result<Exchange>> + Send + 'static,
     {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the loopback interface has free ports");
+        Self::start(behaviour, None, address).await
+    }
+
+    async fn start<F, R>(behaviour: F, tls: Option<TlsAcceptor>, address: SocketAddr) -> Self
+    where
+        F: Fn(Exchange) -> R + Send + Sync + 'static,
+        R: Future<Output = io::Result<Exchange>> + Send + 'static,
+    {
+        let listener = TcpListener::bind(address).await.expect("the loopback interface has free ports");
         let address = listener.local_addr().expect("a bound socket has an address");
         let seen = Arc::new(Seen::default());
         let is_tls = tls.is_some();

@@ -26,7 +26,9 @@ pub(super) struct Attempts {
     pub(super) count: u32,
     /// Those that are not asked again while there are others.
     tried: Vec<pingora_core::protocols::l4::socket::SocketAddr>,
-    /// Leave of the backend's circuit breaker, and what answers came of it.
+    /// Whether the backend that is asked now has let the request in.
+    has_entered: bool,
+    /// Leave of its circuit breaker.
     pass: Option<Pass>,
     /// When the endpoint was chosen that is asked now.
     began: Option<Instant>,
@@ -66,7 +68,7 @@ pub(super) async fn choose(session: &Session, context: &mut RequestContext) -> R
         let wait = backoff(&route, context.attempts.count);
         sleep(wait).await;
     }
-    if context.attempts.pass.is_none() {
+    if !std::mem::replace(&mut context.attempts.has_entered, true) {
         let entered = cluster.enter(Instant::now());
         context.attempts.pass = entered.map_err(|after| circuit_open(&cluster.config.name, after))?;
     }
@@ -261,6 +263,7 @@ pub(super) fn step_down(context: &mut RequestContext) -> bool {
     finish(context, true);
     route.metrics.fell_back(&cluster.config.name);
     context.step = next;
+    context.attempts.has_entered = false;
     context.attempts.tried.clear();
     context.attempts.backs_off = false;
     context.endpoint = None;

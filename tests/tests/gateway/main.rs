@@ -1,7 +1,9 @@
 //! How the gateway behaves, seen from outside: the real program, real sockets, real backends.
 
+mod attempts;
 mod caching;
 mod cli;
+mod clusters;
 mod components;
 mod configurations;
 mod demonstration;
