@@ -39,7 +39,7 @@ pub(crate) use fields::{edit_credentials, set_own_fields};
 pub(crate) use function_calls::{call_function, find_function, refuse_function_calls};
 pub use internal_calls::InternalCalls;
 pub(crate) use internal_calls::WRITTEN_ANSWER;
-pub(crate) use network_call::circuit_open;
+pub(crate) use network_call::{circuit_open, rejection_of as network_rejection_of};
 pub(crate) use plugin_failure::{cut_of, enter_plugin, leave_plugin, rejection_of};
 pub(crate) use plugin_request::{PluginRequest, plugin_request};
 pub(crate) use problem::{framex_problem, problem, problem_fields};

@@ -9,6 +9,7 @@ mod attempt;
 mod caching;
 mod context;
 mod edge;
+mod event_stream;
 mod failure;
 mod framex_client;
 mod framing;
@@ -17,6 +18,7 @@ mod moved_answer;
 mod own_page;
 mod pump;
 mod record;
+mod relay;
 mod reply;
 mod shadowing;
 mod upstream_request;
@@ -37,6 +39,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use caching::CacheUse;
 use context::RequestContext;
+use event_stream::EventStream;
 use http::{Method, StatusCode, Version, header};
 use pingora_cache::storage::HitHandler;
 use pingora_cache::{CacheKey, CacheMeta, ForcedFreshness, NoCacheReason, RespCacheable};
@@ -46,6 +49,7 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use pump::PumpError;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,32 +126,54 @@ impl GatewayProxy {
         };
         shadowing::begin(session, context, &self.shared, &route);
         match &route.target {
+            Target::Cluster(_) if relay::is_for(session, &route) => {
+                context.issue_ticket(self.shared.calls.tickets());
+                loop {
+                    match relay::answer(session, context, &route, &self.shared.client).await {
+                        Err(PumpError::Rejected(rejection))
+                            if out_of_reach(&rejection) && context.bytes_in == 0 && attempt::step_down(context) => {}
+                        ended => return self.pumped(session, context, ended).await,
+                    }
+                }
+            }
             Target::Cluster(_) => {
                 context.release_snapshot();
                 context.cache = caching::prepare(session, context, &route, self.shared.answers).await?.map(Box::new);
                 Ok(Verdict::Proxy)
             }
             Target::Plugin(plugin) => match pump::answer(session, context, &route, plugin).await {
-                Ok(()) => Ok(Verdict::Answered),
-                Err(pump::PumpError::Rejected(rejection)) => {
-                    // The plugin has seen nothing of the request, so somebody else may answer it.
-                    let never_began = matches!(
-                        rejection.reason,
-                        Reason::Busy | Reason::Unavailable | Reason::PluginNotStarted | Reason::CircuitOpen
-                    );
-                    if never_began && context.bytes_in == 0 && attempt::step_down(context) {
-                        return Ok(Verdict::Proxy);
-                    }
-                    self.refuse(session, context, rejection).await
+                // The plugin has seen nothing of the request, so somebody else may answer it.
+                Err(PumpError::Rejected(rejection))
+                    if out_of_reach(&rejection) && context.bytes_in == 0 && attempt::step_down(context) =>
+                {
+                    Ok(Verdict::Proxy)
                 }
-                Err(pump::PumpError::Cut(rejection)) => {
-                    // Bytes are on their way already; only an error makes Pingora end the connection, so that the
-                    // client can see that the answer is not whole.
-                    context.rejection = Some(rejection);
-                    Err(Error::new_in(ErrorType::InternalError))
-                }
-                Err(pump::PumpError::Client(error)) => Err(error),
+                ended => self.pumped(session, context, ended).await,
             },
+        }
+    }
+
+    /// Settles what was answered without Pingora's proxying.
+    async fn pumped(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+        ended: Result<(), PumpError>,
+    ) -> Result<Verdict> {
+        match ended {
+            Ok(()) => Ok(Verdict::Answered),
+            Err(PumpError::Rejected(rejection)) => self.refuse(session, context, rejection).await,
+            Err(PumpError::Cut(rejection)) => {
+                let ended = event_stream::end(session, context, &rejection).await;
+                context.rejection = Some(rejection);
+                match ended.map_err(Error::into_down)? {
+                    true => Ok(Verdict::Answered),
+                    // Bytes are on their way already; only an error makes Pingora end the connection, so that the client can
+                    // see that the answer is not whole.
+                    false => Err(Error::new_in(ErrorType::InternalError)),
+                }
+            }
+            Err(PumpError::Client(error)) => Err(error),
         }
     }
 
@@ -169,6 +195,13 @@ impl GatewayProxy {
         context.rejection = Some(rejection);
         written.map(|()| Verdict::Answered).map_err(Error::into_down)
     }
+}
+
+/// Whether whoever was to answer has seen nothing of the request.
+fn out_of_reach(rejection: &Rejection) -> bool {
+    use Reason as R;
+    let reason = rejection.reason;
+    matches!(reason, R::Busy | R::Unavailable | R::PluginNotStarted | R::CircuitOpen | R::BackendUnreachable)
 }
 
 /// Writes a refusal and reads what the client is still sending, within bounds: closing a connection with unread bytes
@@ -436,6 +469,9 @@ impl ProxyHttp for GatewayProxy {
         if context.moved_page.is_none() && context.route.as_ref().is_some_and(|route| route.envelope) {
             context.envelope = reply::put_in_envelope(answer, session)?.map(Box::new);
         }
+        if context.moved_page.is_none() && context.envelope.is_none() {
+            context.events = EventStream::of(answer);
+        }
         reply::edit_answer(answer, context)
     }
 
@@ -451,6 +487,9 @@ impl ProxyHttp for GatewayProxy {
         }
         if let Some(envelope) = &mut context.envelope {
             *body = envelope.push(body.as_ref(), end_of_stream);
+        }
+        if let (Some(events), Some(chunk)) = (&mut context.events, body.as_ref()) {
+            events.push(chunk);
         }
         Ok(None)
     }
@@ -497,6 +536,9 @@ impl ProxyHttp for GatewayProxy {
             } else {
                 let _ = refuse_in_full(session, context, &rejection).await;
             }
+        }
+        if session.response_written().is_some() && rejection.reason != Reason::ClientClosed {
+            let _ = event_stream::end(session, context, &rejection).await;
         }
         context.rejection = Some(rejection);
         FailToProxy { error_code: status, can_reuse_downstream: false }

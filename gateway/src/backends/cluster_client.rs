@@ -4,7 +4,7 @@
 use super::cluster::{Cluster, NotTaken, Taken};
 use super::endpoint_state::{Outcome, Outstanding};
 use super::members::Wish;
-use super::peer::EndpointPeer;
+use super::peer::{EndpointPeer, PickedEndpoint};
 use crate::config::{HostHeader, Protocol};
 use crate::telemetry::UpstreamInUse;
 use framex_plugin_host::{Body, BodyError, empty_body};
@@ -70,7 +70,7 @@ pub enum ClusterError {
 
 impl ClusterClient {
     /// Sends a request and waits for the head of the answer; the body of the request is sent before the answer is read.
-    /// `tried` takes the labels of the endpoints that were asked, the answering one last. `silence` is how long the endpoint
+    /// `tried` takes the endpoints that were asked, the answering one last. `silence` is how long the endpoint
     /// may be silent, if not the cluster's own time; `value` decides which one answers, where the cluster goes by one.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl ClusterClient {
         request: Request<Body>,
         silence: Option<Duration>,
         value: Option<&[u8]>,
-        tried: &mut Vec<Arc<str>>,
+        tried: &mut Vec<PickedEndpoint>,
     ) -> Result<Response<Body>, ClusterError> {
         let pass = cluster.enter(Instant::now()).map_err(ClusterError::Open)?;
         let answered = self.ask(cluster, request, silence, value, tried).await;
@@ -102,7 +102,7 @@ impl ClusterClient {
         request: Request<Body>,
         silence: Option<Duration>,
         value: Option<&[u8]>,
-        tried: &mut Vec<Arc<str>>,
+        tried: &mut Vec<PickedEndpoint>,
     ) -> Result<Response<Body>, ClusterError> {
         let (parts, body) = request.into_parts();
         // A kept connection that the endpoint closes in this moment is no answer (RFC 9112 §9.3.1): what may be sent twice is.
@@ -182,7 +182,7 @@ impl ClusterClient {
         cluster: &Arc<Cluster>,
         silence: Option<Duration>,
         value: Option<&[u8]>,
-        tried: &mut Vec<Arc<str>>,
+        tried: &mut Vec<PickedEndpoint>,
     ) -> Result<(Connection, bool), ClusterError> {
         let mut refused = Vec::new();
         let mut last = "no endpoint is known".to_owned();
@@ -193,7 +193,7 @@ impl ClusterClient {
                 Err(NotTaken::Full) => return Err(ClusterError::Full),
                 Err(NotTaken::None) => break,
             };
-            tried.push(endpoint.label.clone());
+            tried.push(endpoint.clone());
             let mut peer = *endpoint.for_request();
             if silence.is_some() {
                 peer.options.read_timeout = silence;
@@ -291,7 +291,7 @@ impl Reading {
                     reading.finish().await;
                     None
                 }
-                Err(error) => Some((Err(BodyError::source(error.to_string())), None)),
+                Err(error) => Some((Err(BodyError::source(failure(&error))), None)),
             }
         });
         StreamBody::new(frames).boxed_unsync()

@@ -69,6 +69,9 @@ pub(super) struct RawRoute {
     /// When a request is sent a second time.
     #[serde(default)]
     retry: RawRetry,
+    /// What is done for its streams of events.
+    #[serde(default)]
+    events: RawEvents,
     /// How much traffic the route takes, beside the namespace's own limits.
     #[serde(default)]
     limits: RawTrafficLimits,
@@ -85,6 +88,17 @@ pub(super) struct RawRoute {
     envelope: bool,
     /// Which answers are kept and given again. `{}` for what the rules say. Only those of backends and workers. Default: none.
     cache: Option<RawCaching>,
+}
+
+/// What is done for streams of events (`text/event-stream`). Whatever this says, one that cannot go on ends with an event `error`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Events")]
+struct RawEvents {
+    /// How long one may be silent before the client is sent a comment, which it passes over and which keeps proxies and the client
+    /// from giving up. At least 100ms. Default: none. The backend is then asked for the whole body of a request before its answer is
+    /// read, `retry` applies to connections alone, and there is no `cache`.
+    heartbeat: Option<Span>,
 }
 
 /// Which requests a route takes. Every given condition must hold.
@@ -259,6 +273,8 @@ pub struct Route {
     pub retry: Retry,
     /// Whether answers say who gave them.
     pub answered_by: bool,
+    /// How long a stream of events may be silent before the gateway sends a comment.
+    pub heartbeat: Option<Duration>,
     /// How much traffic the route takes.
     pub limits: TrafficLimits,
     /// What changes on the way.
@@ -355,12 +371,23 @@ impl RawRoute {
             timeouts,
             retry,
             answered_by,
+            events: RawEvents { heartbeat },
             limits,
             rewrite,
             dialect,
             envelope,
             cache,
         } = self;
+        let heartbeat = heartbeat.map(|span| span.0);
+        if heartbeat.is_some_and(|span| span < Duration::from_millis(100)) {
+            problems.report(path.key("events").key("heartbeat"), "at least 100ms");
+        }
+        if heartbeat.is_some() && cache.is_some() {
+            problems.report(
+                path.key("cache"),
+                "a route whose streams are kept alive (`events.heartbeat`) keeps no answers",
+            );
+        }
         let timeouts = timeouts.validate(&path.key("timeouts"), problems);
         let retry = retry.validate(&path.key("retry"), problems);
         let dialect = dialect.map(RawDialect::validate);
@@ -419,6 +446,7 @@ impl RawRoute {
             timeouts,
             retry,
             answered_by,
+            heartbeat,
             limits,
             rewrite,
             dialect,

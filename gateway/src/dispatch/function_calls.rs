@@ -81,7 +81,7 @@ pub(crate) async fn call_function(
     set_own_fields(fields, route, identity, ids);
     let mut tried = Vec::new();
     let answer = client.call(cluster, request, route.timeout, None, &mut tried).await;
-    *endpoint = tried.pop();
+    *endpoint = tried.pop().map(|endpoint| endpoint.label.clone());
     answer.map_err(|error| rejection_of(&error, cluster))
 }
 

@@ -74,12 +74,12 @@ impl NetworkCalls {
                 .unwrap_or_else(|_elapsed| Err(ClusterError::Silent("the caller's own time was over".to_owned()))),
         };
         account.attempts = u32::try_from(seen.len()).unwrap_or(u32::MAX);
-        account.endpoint = seen.pop();
+        account.endpoint = seen.pop().map(|endpoint| endpoint.label.clone());
         answered.map_err(|error| rejection_of(&error, cluster))
     }
 }
 
-pub(super) fn rejection_of(error: &ClusterError, cluster: &Cluster) -> Rejection {
+pub(crate) fn rejection_of(error: &ClusterError, cluster: &Cluster) -> Rejection {
     let backend = &cluster.config.name;
     let (reason, detail) = match error {
         ClusterError::Unreachable(_) => {

@@ -2,6 +2,7 @@
 
 use super::attempt::{self, Attempts};
 use super::caching::CacheUse;
+use super::event_stream::EventStream;
 use super::moved_answer::MovedPage;
 use super::shadowing::Shadowing;
 use crate::backends::{Cluster, Outstanding, PickedEndpoint};
@@ -81,6 +82,8 @@ pub struct RequestContext {
     pub(super) endpoint_cookie: Option<HeaderValue>,
     /// The copy of it that is under way, and what that is compared with.
     pub(super) shadowing: Option<Box<Shadowing>>,
+    /// How the stream of events stands that is the answer.
+    pub(super) events: Option<EventStream>,
     /// Puts the answer into FrameX's envelope.
     pub(super) envelope: Option<Box<AnswerEnvelope>>,
     /// What the cache is to the request, where the route has one.
@@ -119,6 +122,7 @@ impl RequestContext {
             place: None,
             step: 0,
             endpoint_cookie: None,
+            events: None,
             upstream_socket: None,
             upstream_in_use: None,
             is_last_on_connection: false,

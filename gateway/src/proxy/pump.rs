@@ -1,11 +1,13 @@
-//! Carries a request to a plugin in the process and its answer back, both at once.
+//! Carries a request to a plugin in the process, or to whoever else answers a call, and the answer back, both at once.
 //!
 //! Bodies move through bounded hands in both directions, so a slow plugin slows its client and a slow client slows the
 //! plugin. A client that goes away ends the plugin's work: everything of the call is dropped with this future.
 
 use super::attempt;
 use super::context::RequestContext;
+use super::event_stream::EventStream;
 use super::expects_continue;
+use super::moved_answer::{self, MovedPage};
 use super::reply::{edit_answer, put_in_envelope};
 use crate::backends::LocalPlugin;
 use crate::dispatch::{AnswerEnvelope, CallScope, cut_of, enter_plugin, leave_plugin, plugin_request, rejection_of};
@@ -25,6 +27,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
 
 /// Chunks of a request body that may wait for the plugin.
 const CHUNKS_IN_HAND: usize = 2;
@@ -63,22 +66,42 @@ pub(super) async fn answer(
     let (call_context, usage) =
         scope.into_context(route, plugin.config.limits.timeout, attempt::deadline(route, context));
     context.usage = Some(usage);
-    let call = AssertUnwindSafe(plugin.component.call(request, call_context)).catch_unwind();
+    let call = async {
+        let call = AssertUnwindSafe(plugin.component.call(request, call_context)).catch_unwind();
+        let answered = call.await.unwrap_or_else(|_| Err(CallError::Internal { reason: "panic".to_owned() }));
+        leave_plugin(plugin, pass, &answered);
+        answered.map_err(|error| rejection_of(&error, plugin))
+    };
+    // The plugin host knows of the deadline, and says better who is late.
+    carry(session, context, feed, call, |_| {}, |error| cut_of(error, plugin), None).await
+}
+
+/// Carries the request's body to whoever answers `call`, and the answer back. `answered` is told when there is an answer or none;
+/// `cut` says what it means when the answer breaks off.
+pub(super) async fn carry(
+    session: &mut Session,
+    context: &mut RequestContext,
+    feed: Option<Feed>,
+    call: impl Future<Output = Result<Response<Body>, Rejection>>,
+    answered: impl Fn(&mut RequestContext),
+    cut: impl Fn(&BodyError) -> Rejection,
+    deadline: Option<Instant>,
+) -> Result<(), PumpError> {
     let mut call = pin!(call);
     let mut upload = Upload::new(session, feed);
-
     let answer = loop {
         tokio::select! {
             biased;
-            answered = &mut call => break answered,
+            answer = &mut call => break answer,
             step = upload.step(session, context) => step?,
         }
     };
-    let answer = answer.unwrap_or_else(|_| Err(CallError::Internal { reason: "panic".to_owned() }));
-    leave_plugin(plugin, pass, &answer);
-    let answer = answer.map_err(|error| PumpError::Rejected(rejection_of(&error, plugin)))?;
+    answered(context);
+    let answer = answer.map_err(PumpError::Rejected)?;
 
     let mut download = Download::begin(session, context, answer).await?;
+    let heartbeat = context.route.as_ref().and_then(|route| route.heartbeat).filter(|_| context.events.is_some());
+    let mut next_beat = heartbeat.map(|span| Instant::now() + span);
     loop {
         tokio::select! {
             biased;
@@ -87,19 +110,41 @@ pub(super) async fn answer(
                     if let (Some(shadowing), Some(chunk)) = (&mut context.shadowing, frame.data_ref()) {
                         shadowing.answer_chunk(chunk);
                     }
+                    if let (Some(reader), Some(chunk)) = (&mut context.outcome_reader, frame.data_ref()) {
+                        reader.push(chunk);
+                    }
+                    if let (Some(events), Some(chunk)) = (&mut context.events, frame.data_ref()) {
+                        events.push(chunk);
+                    }
                     download.write(session, frame).await?;
+                    next_beat = heartbeat.map(|span| Instant::now() + span);
                 }
-                Some(Err(error)) => return Err(PumpError::Cut(cut_of(&error, plugin))),
+                Some(Err(error)) => return Err(PumpError::Cut(cut(&error))),
                 None => break,
             },
             // A client that has its whole answer may send its next request; that belongs to the next round.
             step = upload.step(session, context), if !(upload.is_over() && download.is_whole()) => step?,
+            () = at(next_beat) => {
+                if let Some(comment) = context.events.and_then(EventStream::heartbeat) {
+                    session.write_response_body(Some(comment), false).await?;
+                }
+                next_beat = heartbeat.map(|span| Instant::now() + span);
+            }
+            () = at(deadline) => return Err(PumpError::Cut(Reason::DeadlineExceeded.into())),
         }
     }
     download.end(session).await
 }
 
-fn request_body(session: &mut Session) -> (Option<Feed>, Body) {
+/// Waits for a time; for ever without one.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+pub(super) fn request_body(session: &mut Session) -> (Option<Feed>, Body) {
     if session.is_body_done() || session.is_body_empty() {
         return (None, empty_body());
     }
@@ -109,7 +154,7 @@ fn request_body(session: &mut Session) -> (Option<Feed>, Body) {
 }
 
 /// The way of a request body to the plugin.
-struct Feed {
+pub(super) struct Feed {
     chunks: mpsc::Sender<Bytes>,
     /// Ends when the plugin reads its body for the first time.
     is_asked: Option<oneshot::Receiver<()>>,
@@ -246,6 +291,8 @@ struct Download {
     promised: Option<u64>,
     /// Puts the answer into FrameX's envelope.
     envelope: Option<AnswerEnvelope>,
+    /// Changes the links of a page that is served somewhere else than it thinks.
+    page: Option<MovedPage>,
 }
 
 impl Download {
@@ -267,9 +314,11 @@ impl Download {
         if head.status == StatusCode::NO_CONTENT {
             header.remove_header(&header::CONTENT_LENGTH);
         }
+        context.watch_outcome(&header);
+        let page = moved_answer::begin(&mut header, session, context)?;
         let promised = header.headers.get(header::CONTENT_LENGTH).filter(|_| !has_no_body);
         let promised = promised.and_then(|length| length.to_str().ok()?.parse().ok());
-        let wants_envelope = context.route.as_ref().is_some_and(|route| route.envelope);
+        let wants_envelope = page.is_none() && context.route.as_ref().is_some_and(|route| route.envelope);
         let envelope = if wants_envelope { put_in_envelope(&mut header, session)? } else { None };
         // With an envelope there is a body where there was none.
         let has_no_body = has_no_body && envelope.is_none();
@@ -283,14 +332,15 @@ impl Download {
             }
         }
         context.answer_began(&header);
+        context.events = EventStream::of(&header);
         edit_answer(&mut header, context)?;
         session.write_response_header(Box::new(header), has_no_body).await?;
-        Ok(Self { body, has_no_body, is_http1, trailers_sent: false, promised, envelope })
+        Ok(Self { body, has_no_body, is_http1, trailers_sent: false, promised, envelope, page })
     }
 
     /// Whether the client can tell that it has everything, though the plugin has not ended yet.
     fn is_whole(&self) -> bool {
-        self.envelope.is_none() && (self.has_no_body || self.promised == Some(0))
+        self.envelope.is_none() && self.page.is_none() && (self.has_no_body || self.promised == Some(0))
     }
 
     async fn write(&mut self, session: &mut Session, frame: Frame<Bytes>) -> Result<(), PumpError> {
@@ -299,9 +349,10 @@ impl Download {
                 if !self.has_no_body && !chunk.is_empty() {
                     let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
                     self.promised = self.promised.map(|promised| promised.saturating_sub(length));
-                    let chunk = match &mut self.envelope {
-                        Some(envelope) => envelope.push(Some(&chunk), false),
-                        None => Some(chunk),
+                    let chunk = match (&mut self.envelope, &mut self.page) {
+                        (Some(envelope), _) => envelope.push(Some(&chunk), false),
+                        (None, Some(page)) => page.push(Some(&chunk), false),
+                        (None, None) => Some(chunk),
                     };
                     if chunk.is_some() {
                         session.write_response_body(chunk, false).await?;
@@ -331,7 +382,11 @@ impl Download {
         if self.trailers_sent {
             return Ok(());
         }
-        let rest = self.envelope.as_mut().and_then(|envelope| envelope.push(None, true));
+        let rest = match (&mut self.envelope, &mut self.page) {
+            (Some(envelope), _) => envelope.push(None, true),
+            (None, Some(page)) => page.push(None, true),
+            (None, None) => None,
+        };
         Ok(session.write_response_body(rest, true).await?)
     }
 }

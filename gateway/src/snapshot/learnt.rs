@@ -230,6 +230,7 @@ impl<'a> Draft<'a> {
             timeouts: config::RouteTimeouts::default(),
             retry: config::Retry::default(),
             answered_by: false,
+            heartbeat: None,
             limits: learning.limits,
             rewrite: config::Rewrite {
                 strip_prefix: Some(learning.at.clone()).filter(|at| !at.is_empty()),

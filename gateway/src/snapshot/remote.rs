@@ -73,6 +73,7 @@ pub(super) fn compile(
         timeouts: RouteTimeouts::default(),
         retry: Retry::default(),
         answered_by: false,
+        heartbeat: None,
         request_body: None,
         rewrite,
         pattern: None,

@@ -47,6 +47,8 @@ pub struct Route {
     pub retry: Retry,
     /// Whether answers say who gave them.
     pub answered_by: bool,
+    /// How long a stream of events may be silent before the client is sent a comment.
+    pub heartbeat: Option<Duration>,
     /// Largest request body in bytes.
     pub request_body: Option<u64>,
     /// What changes on the way.

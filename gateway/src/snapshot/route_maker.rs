@@ -64,6 +64,7 @@ impl RouteMaker<'_> {
             timeouts: config::RouteTimeouts::default(),
             retry: config::Retry::default(),
             answered_by: false,
+            heartbeat: None,
             limits: config::TrafficLimits::default(),
             rewrite: config::Rewrite::default(),
             dialect: Some(Dialect::Framex),
@@ -102,6 +103,7 @@ impl RouteMaker<'_> {
             timeouts: route.timeouts,
             retry: route.retry.clone(),
             answered_by: route.answered_by,
+            heartbeat: route.heartbeat,
             request_body: smaller(route.limits.request_body, config.limits.request_body),
             rewrite: route_rewrite(&route.rewrite),
             pattern: match &target {

@@ -1,6 +1,6 @@
 //! Which endpoint of a backend answers.
 
-use framex_tests::{Conf, Gateway, Load, NameServer, Upstream, eventually, refused_address};
+use framex_tests::{Conf, Gateway, Load, NameServer, Shop, Upstream, eventually, refused_address};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -350,4 +350,32 @@ async fn an_endpoint_that_hangs_costs_no_request() {
     assert!(loaded.slowest < Duration::from_secs(5), "{loaded}");
     let line = gateway.access_line("another try", |line| line["attempts"] == 2).await;
     assert_eq!(line["status"], json!(200));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_service_that_is_killed_and_one_that_is_reloaded_cost_no_request() {
+    let (mut first, second) = (Some(Shop::start().await), Shop::start().await);
+    let urls =
+        [first.as_ref().expect("a service").address(), second.address()].map(|address| format!("http://{address}"));
+    let text = |connect: &str| {
+        format!(
+            "backends: {{ app: {{ http: {{ endpoints: {urls:?}, timeouts: {{ connect: {connect} }} }} }} }}
+routes: [{{ match: {{ path: /api/v1/demo/** }}, to: app, public: true, rewrite: {{ strip_prefix: /api/v1/demo }} }}]"
+        )
+    };
+    let gateway = start(&text("5s")).await;
+    let load = Load::start(gateway.address(), "/api/v1/demo/items", 6);
+    sleep(Duration::from_millis(700)).await;
+    // SIGKILL, with requests under way.
+    drop(first.take());
+    sleep(Duration::from_millis(700)).await;
+    for connect in ["4s", "3s", "2s"] {
+        gateway.write_namespace("demo", &text(connect));
+        gateway.reload().await;
+        sleep(Duration::from_millis(300)).await;
+    }
+    let loaded = load.finish().await;
+    println!("{loaded}");
+    assert!(loaded.sent > 100, "{loaded}");
+    assert_eq!(loaded.lost(), 0, "{loaded}");
 }

@@ -8,6 +8,7 @@ mod components;
 mod configurations;
 mod demonstration;
 mod documentation;
+mod event_streams;
 mod example_plugins;
 mod fallback;
 mod fastapi;
