@@ -94,6 +94,8 @@ pub struct Caller {
     pub dialect: Option<Dialect>,
     /// Every claim of the token, for rules that look at more than the namespaces.
     pub claims: serde_json::Value,
+    /// The name of the static key that was shown; `None` with a token.
+    pub key: Option<Box<str>>,
 }
 
 /// Which namespaces a token opens.

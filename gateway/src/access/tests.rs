@@ -102,6 +102,7 @@ fn caller(claims: Value) -> Arc<Caller> {
         namespaces,
         dialect: None,
         claims,
+        key: None,
     })
 }
 

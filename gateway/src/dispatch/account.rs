@@ -4,7 +4,7 @@ use super::call_scope::CallScope;
 use super::call_tickets::CallTicket;
 use crate::identity::Identity;
 use crate::rejection::{Reason, Rejection};
-use crate::snapshot::{AdmissionGuards, Route};
+use crate::snapshot::{Admission, Route};
 use crate::telemetry::{AccessLog, BackendKind, CallInFlight, CallRecord, Metrics, TraceContext};
 use bytes::Bytes;
 use framex_plugin_host::{Body, BodyError, CallUsage};
@@ -61,7 +61,7 @@ pub(super) struct Account {
     pub(super) usage: Option<Arc<CallUsage>>,
     /// Whether it was let in to the share of its route that is to answer.
     pub(super) is_of_share: bool,
-    pub(super) guards: AdmissionGuards,
+    pub(super) admission: Admission,
     pub(super) in_flight: Option<CallInFlight>,
     /// When the caller has no more use for an answer.
     pub(super) deadline: Option<Instant>,

@@ -6,6 +6,7 @@ use super::function_call;
 use super::own_page::{self, OwnPage};
 use crate::access;
 use crate::dispatch::refuse_function_calls;
+use crate::limits::Asker;
 use crate::rejection::{Reason, Rejection};
 use crate::request::{RequestView, client_address, normal_host, normal_path, session_cookie};
 use crate::snapshot::{Route, Routed, Snapshot};
@@ -99,7 +100,8 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<A
     // Who calls may decide who answers, so that is asked last.
     let route = pick(route, session, context);
     refuse_function_calls(&route, context.path(request))?;
-    context.guards = route.enter(context.started)?;
+    let asker = Asker { identity: &context.identity, address: context.client, headers: &request.headers };
+    route.enter(&asker, context.started, &mut context.admission)?;
     match (route.request_body, content_length(session)) {
         (Some(limit), Some(length)) if length > limit => Err(body_too_large(limit)),
         _ => {

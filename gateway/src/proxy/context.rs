@@ -10,7 +10,7 @@ use crate::identity::Identity;
 use crate::lifecycle::RunningRequest;
 use crate::rejection::{Reason, Rejection};
 use crate::request::Dialect;
-use crate::snapshot::{AdmissionGuards, Route, Snapshot, Target};
+use crate::snapshot::{Admission, Route, Snapshot, Target};
 use crate::telemetry::{BackendKind, CallInFlight, RequestId, TraceContext, UpstreamInUse};
 use framex_plugin_host::CallUsage;
 use framex_wire::OutcomeReader;
@@ -61,7 +61,7 @@ pub struct RequestContext {
     pub(super) answered: Option<Duration>,
     pub(super) streamed: bool,
     pub(super) usage: Option<Arc<CallUsage>>,
-    pub(super) guards: AdmissionGuards,
+    pub(super) admission: Admission,
     pub(super) in_flight: Option<CallInFlight>,
     // What few requests have is boxed: every request pays for what is in here.
     /// In which words the gateway's own answers speak where nothing else says it.
@@ -124,7 +124,7 @@ impl RequestContext {
             answered: None,
             streamed: false,
             usage: None,
-            guards: [None, None],
+            admission: Admission::default(),
             in_flight: None,
             ticket: None,
             _running: running,
@@ -157,7 +157,8 @@ impl RequestContext {
     pub(super) fn issue_ticket(&mut self, tickets: &CallTickets) {
         let calling = self.cluster().and_then(|cluster| cluster.calling()).zip(self.snapshot.as_ref());
         self.ticket = calling.map(|(calling, snapshot)| {
-            tickets.issue(CallScope::from_outside(snapshot, self.ids.as_ref(), &self.identity, calling), None)
+            let scope = CallScope::from_outside(snapshot, self.ids.as_ref(), &self.identity, calling);
+            tickets.issue(scope.with_client(self.client), None)
         });
     }
 

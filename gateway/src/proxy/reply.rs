@@ -25,6 +25,7 @@ pub(super) async fn write(session: &mut Session, context: &mut RequestContext, r
         answer.insert_header(name.clone(), value.clone())?;
     }
     answer.insert_header(header::CONTENT_LENGTH, body.len())?;
+    insert_quota(&mut answer, context)?;
     insert_request_id(&mut answer, context)?;
     let is_head = session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(answer), is_head).await?;
@@ -67,7 +68,15 @@ pub(super) fn edit_answer(answer: &mut ResponseHeader, context: &RequestContext)
     if let Some(cookie) = &context.share_cookie {
         answer.append_header(header::SET_COOKIE, cookie.clone())?;
     }
+    insert_quota(answer, context)?;
     insert_request_id(answer, context)
+}
+
+fn insert_quota(answer: &mut ResponseHeader, context: &RequestContext) -> Result<()> {
+    for (name, value) in context.admission.fields() {
+        answer.insert_header(name, value)?;
+    }
+    Ok(())
 }
 
 fn insert_request_id(answer: &mut ResponseHeader, context: &RequestContext) -> Result<()> {

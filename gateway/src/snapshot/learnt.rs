@@ -226,7 +226,7 @@ impl<'a> Draft<'a> {
             public: learning.public,
             invoke: learning.invoke.clone(),
             timeout: learning.timeout,
-            limits: learning.limits,
+            limits: learning.limits.clone(),
             rewrite: config::Rewrite {
                 strip_prefix: Some(learning.at.clone()).filter(|at| !at.is_empty()),
                 ..config::Rewrite::default()

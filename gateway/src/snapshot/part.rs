@@ -1,8 +1,9 @@
 //! One namespace, compiled.
 
 use super::packages;
-use super::route::{Route, Traffic};
-use super::route_maker::{RouteMaker, carry_traffic, value_test};
+use super::route::Route;
+use super::route_maker::{RouteMaker, value_test};
+use super::traffic::{Owner, Traffic};
 use super::trials::{Candidate, FailedTrial, Known};
 use crate::backends::{
     Cluster, LocalPlugin, NameLookup, PeerBuilder, PluginCode, PluginVersion, PluginVersions, Requirements,
@@ -131,7 +132,8 @@ impl NamespacePart {
         if let Some(previous) = previous.filter(is_same) {
             return Some(previous.clone());
         }
-        let traffic = carry_traffic(previous.map(|part| &part.traffic), config.limits, "namespace");
+        let owner = Owner { namespace: &config.name, route: None };
+        let traffic = Traffic::carry(previous.map(|part| &part.traffic), &config.limits, owner, workshop.metrics);
         let old_routes: HashMap<&str, &Arc<Route>> =
             previous.iter().flat_map(|part| &part.routes).map(|route| (route.name.as_str(), route)).collect();
         let maker =

@@ -1,14 +1,14 @@
 //! The gateway's default remote: who answers what plugins call and nothing here does.
 
-use super::route::{Route, Target, Traffic};
+use super::route::{Route, Target};
 use super::route_maker::route_rewrite;
+use super::traffic::{Owner, Traffic};
 use crate::access::AccessRule;
 use crate::backends::{Cluster, NameLookup, PeerBuilder};
 use crate::config::{ProblemList, Remote, TrafficLimits, ValuePath};
 use crate::request::field::field_value;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// In place of a namespace: it belongs to none.
 const NOWHERE: &str = "";
@@ -43,7 +43,8 @@ pub(super) fn compile(
         Arc::new(Cluster::new(NOWHERE, builder, backend, &names, metrics, None))
     });
     let target = Target::Cluster(cluster);
-    let traffic = Arc::new(Traffic::new(TrafficLimits::default(), "remote", Instant::now()));
+    let owner = Owner { namespace: NOWHERE, route: Some(&backend.name) };
+    let traffic = Traffic::carry(None, &TrafficLimits::default(), owner, metrics);
     Some(Arc::new(Route {
         namespace: NOWHERE.into(),
         namespace_field: field_value(NOWHERE),

@@ -85,6 +85,7 @@ fn compile_keys(keys: &[ApiKey]) -> ApiKeys {
             namespaces,
             dialect: key.dialect,
             claims: key.claims.clone().into_iter().collect(),
+            key: Some(key.name.as_str().into()),
         };
         compiled.add(key.key.reveal(), holder);
     }

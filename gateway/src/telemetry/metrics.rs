@@ -4,12 +4,14 @@
 //! is compiled or a series is first needed, so that a request touches only atomics; series of what left the configuration
 //! are removed.
 
+mod limit_metrics;
 mod plugin_metrics;
 mod route_metrics;
 mod shadow_metrics;
 mod share_metrics;
 mod upstream_metrics;
 
+pub use limit_metrics::LimitMetrics;
 pub use plugin_metrics::PluginMetrics;
 pub use route_metrics::{CallInFlight, RouteMetrics};
 pub use shadow_metrics::{ShadowMetrics, ShadowOutcome};
@@ -65,6 +67,7 @@ metrics! {
     bytes_in: IntCounterVec("request_body_bytes_total", ["namespace", "route", "backend_kind", "status"], "Bytes of request bodies received");
     bytes_out: IntCounterVec("response_body_bytes_total", ["namespace", "route", "backend_kind", "status"], "Bytes of answers' bodies sent");
     rejections: IntCounterVec("rejections_total", ["namespace", "code"], "Requests that the gateway itself answered or cut, by code; the namespace is empty where no route was found");
+    limit_refusals: IntCounterVec("limit_refusals_total", ["namespace", "route", "limit"], "Requests that a limit refused, by what it counts; the route is empty where the limit is one of the namespace");
     fallbacks: IntCounterVec("fallbacks_total", ["namespace", "route"], "Requests that a route's fallback was asked to answer because its target could not");
     share_requests: IntCounterVec("share_requests_total", ["namespace", "route", "to", "status"], "Requests that ended, of routes whose requests several share, by who was to answer and the class of the status; fallback where it could not and the route's fallback answered");
     share_duration: HistogramVec("share_duration_seconds", ["namespace", "route", "to"], "Time from the head of a request to the end of its answer, of routes whose requests several share, by who was to answer");

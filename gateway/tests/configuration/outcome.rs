@@ -57,7 +57,7 @@ pub(crate) fn describe_snapshot(case: &Path, snapshot: &Snapshot) -> String {
             let mut described = json!({
                 "invoke": shown(&part.config.invoke),
                 "preflight": part.config.preflight,
-                "limits": shown(part.config.limits),
+                "limits": shown(&part.config.limits),
                 "plugins": plugins,
                 "backends": backends,
                 "learning": part.config.learning.iter().map(|(name, learning)| (name.clone(), shown(learning))).collect::<Map<_, _>>(),

@@ -26,6 +26,7 @@ mod packages;
 mod plugin_calls;
 mod plugin_projects;
 mod plugin_versions;
+mod rates;
 mod readme;
 mod rejections;
 mod reload;
