@@ -19,6 +19,7 @@ mod status;
 use crate::backends::PluginVersions;
 use crate::learning::Documents;
 use crate::lifecycle::Lifecycle;
+use crate::limits::SharedCounters;
 use crate::reload::{Answer, Reloader, Trigger};
 use crate::shadow::KeptDifferences;
 use crate::snapshot::Snapshot;
@@ -50,6 +51,8 @@ pub struct Admin {
     pub documents: Documents,
     /// How copies of requests were answered otherwise than the requests.
     pub differences: KeptDifferences,
+    /// What is counted together with other gateways.
+    pub shared_counters: Option<Arc<SharedCounters>>,
 }
 
 #[async_trait]
@@ -122,6 +125,9 @@ impl Admin {
         );
         self.metrics.set_learning(learning::counts(&snapshot, &self.documents).into_iter());
         self.metrics.set_access_log_dropped(self.access_log.dropped());
+        if let Some(shared) = self.shared_counters.as_ref().map(|shared| shared.status()) {
+            self.metrics.set_shared_limits(shared.is_connected, shared.in_redis, shared.alone, shared.failures);
+        }
         respond(StatusCode::OK, self.metrics.content_type(), self.metrics.expose())
     }
 

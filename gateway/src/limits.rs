@@ -1,6 +1,6 @@
 //! How much: request rates and requests at once.
 //!
-//! Pure over a clock that is passed in. What has one count for all requests takes no lock; counts by caller are in tables whose
+//! Pure over a clock that is passed in, but for `shared`, which counts in Redis together with other gateways. What has one count for all requests takes no lock; counts by caller are in tables whose
 //! locks are spread over the callers. Who is counted as what is decided in `asker`.
 
 mod asker;
@@ -9,9 +9,12 @@ mod concurrency;
 mod keyed_counters;
 mod quota;
 mod rate_limiter;
+mod shared;
 mod sliding_window;
 
 pub use asker::{Asker, CountedAs};
 pub use concurrency::{ConcurrencyLimit, Permit};
+pub use keyed_counters::Key;
 pub use quota::{Quota, Refusal};
-pub use rate_limiter::{RateLimiter, Taken};
+pub use rate_limiter::RateLimiter;
+pub use shared::{SharedCount, SharedCounters, SharedError, SharedLimit, SharedStatus};

@@ -99,7 +99,10 @@ impl GatewayProxy {
     }
 
     async fn decide(&self, session: &mut Session, context: &mut RequestContext) -> Result<Verdict> {
-        let admitted = framex_client::repair_target(session).and_then(|()| admit::admit(session, context));
+        let mut admitted = framex_client::repair_target(session).and_then(|()| admit::admit(session, context));
+        if let Ok(Admitted::Route) = admitted {
+            admitted = admit::limit(session, context).await.map(|()| Admitted::Route);
+        }
         match admitted {
             Ok(Admitted::Route) => {}
             Ok(Admitted::OwnPage(page)) => {

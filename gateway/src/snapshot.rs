@@ -30,7 +30,7 @@ pub use route::{Route, Target};
 pub use route_cache::RouteCache;
 pub use shadow::{Compare, Shadow};
 pub use split::{Pick, Why};
-pub use traffic::{Admission, Traffic};
+pub use traffic::{Admission, Pending, Traffic};
 pub use trials::Trials;
 
 use crate::access::TokenCache;

@@ -10,6 +10,7 @@ use super::listener::{ConnectionLimits, Listener, NO_ADDRESS, RawConnectionLimit
 use super::node::Needed;
 use super::problem::{ProblemList, Spot, ValuePath};
 use super::rewrite::{RawRewrite, Rewrite};
+use super::shared_limits::{RawRedis, Redis};
 use super::units::{ByteSize, Span};
 use crate::request::Dialect;
 use schemars::JsonSchema;
@@ -63,6 +64,8 @@ pub(super) struct RawGateway {
     /// How much room kept answers have (`cache` of routes). A change needs a restart.
     #[serde(default)]
     cache: RawCacheRoom,
+    /// Where several gateways count together what has `shared: true`. Default: nowhere. A change needs a restart.
+    redis: Option<RawRedis>,
     /// Logs.
     #[serde(default)]
     telemetry: RawTelemetry,
@@ -216,6 +219,8 @@ pub struct Gateway {
     pub documentation: Documentation,
     /// How much room kept answers have.
     pub cache: CacheRoom,
+    /// Where gateways count together.
+    pub redis: Option<Redis>,
     /// Where the access log goes.
     pub access_log: AccessLog,
     /// Level of the gateway's own log.
@@ -278,6 +283,7 @@ impl Gateway {
         note(take_over(&mut self.connections, &running.connections), "connections");
         note(take_over(&mut self.components, &running.components), "components");
         note(take_over(&mut self.cache, &running.cache), "cache");
+        note(take_over(&mut self.redis, &running.redis), "redis");
         note(take_over(&mut self.learnt_directory, &running.learnt_directory), "learning");
         note(take_over(&mut self.access_log, &running.access_log), "telemetry");
         note(take_over(&mut self.level, &running.level), "telemetry");
@@ -315,6 +321,7 @@ impl RawGateway {
             learning: RawKeptLearning { directory: learnt_directory },
             documentation,
             cache,
+            redis,
             telemetry: RawTelemetry { access_log, level },
             shutdown: RawShutdown { grace, delay },
         } = self;
@@ -364,6 +371,7 @@ impl RawGateway {
             learnt_directory: learnt_directory.map(|directory| base.join(directory)),
             documentation: documentation.validate(),
             cache: cache.validate(&root.key("cache"), problems),
+            redis: redis.map(|redis| redis.validate(&root.key("redis"), base, problems)),
             access_log: match access_log {
                 None | Some(RawAccessLog::Stdout) => AccessLog::Stdout,
                 Some(RawAccessLog::Off) => AccessLog::Off,

@@ -42,6 +42,16 @@ pub struct TrafficLimits {
     pub request_body: Option<u64>,
 }
 
+impl TrafficLimits {
+    /// Reports what cannot be shared, because gateway.yaml does not say where.
+    pub(super) fn refuse_sharing(&self, path: &ValuePath, problems: &mut ProblemList) {
+        if self.rates.iter().any(|limit| limit.shared) {
+            let message = "`shared: true` has nowhere to count; the platform team names a `redis` in gateway.yaml";
+            problems.report(path.key("rates"), message);
+        }
+    }
+}
+
 impl RawTrafficLimits {
     pub(super) fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> TrafficLimits {
         let Self { rate, rates, headers, concurrency, request_body } = self;

@@ -21,6 +21,9 @@ pub(super) struct RawRateLimit {
     /// How is counted. Default: `bucket`.
     #[serde(default)]
     window: RawWindow,
+    /// Whether all gateways count together, in the `redis` of gateway.yaml. Default: false.
+    #[serde(default)]
+    shared: bool,
 }
 
 /// What has a count of its own.
@@ -62,6 +65,8 @@ pub struct RateLimit {
     pub rate: Rate,
     /// How is counted.
     pub window: Window,
+    /// Whether all gateways count together.
+    pub shared: bool,
 }
 
 /// What has a count of its own.
@@ -97,13 +102,13 @@ impl RateLimit {
     /// As many as `rate` names, all requests together.
     #[must_use]
     pub fn of_all(rate: Rate) -> Self {
-        Self { by: CountedBy::All, rate, window: Window::Bucket { burst: rate.requests } }
+        Self { by: CountedBy::All, rate, window: Window::Bucket { burst: rate.requests }, shared: false }
     }
 }
 
 impl RawRateLimit {
     pub(super) fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> RateLimit {
-        let Self { by, rate, burst, window } = self;
+        let Self { by, rate, burst, window, shared } = self;
         let by = match by {
             RawCountedBy::All => CountedBy::All,
             RawCountedBy::Subject => CountedBy::Subject,
@@ -131,6 +136,6 @@ impl RawRateLimit {
                 Window::Sliding
             }
         };
-        RateLimit { by, rate, window }
+        RateLimit { by, rate, window, shared }
     }
 }

@@ -309,7 +309,9 @@ impl InternalCalls {
         let route = account.pick(&route, request.headers());
         refuse_function_calls(&route, path)?;
         let asker = Asker { identity: &account.identity, address: scope.client, headers: request.headers() };
-        route.enter(&asker, account.started, &mut account.admission)?;
+        if let Some(pending) = route.enter(&asker, account.started, &mut account.admission)? {
+            pending.finish(&route, &mut account.admission).await?;
+        }
         account.is_of_share = true;
         let (parts, body) = request.into_parts();
         // Only where somebody else can step in is there a use for taking the body back.

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const SHARDS: usize = 64;
 
 /// A digest of what is counted. It is as good as random, so nothing that a client sends makes two of them alike.
-pub(super) type Key = u128;
+pub type Key = u128;
 
 /// Counts by key.
 #[derive(Debug)]

@@ -32,13 +32,6 @@ enum Counts {
     Windows(KeyedCounters<SlidingWindow>),
 }
 
-/// A request that was taken, for giving it back.
-#[derive(Clone, Copy, Debug)]
-pub struct Taken {
-    key: Key,
-    at: u64,
-}
-
 impl RateLimiter {
     /// Fresh counts.
     #[must_use]
@@ -63,12 +56,18 @@ impl RateLimiter {
         Self { limit, started: now, counts, digester: Digester::default() }
     }
 
-    /// Takes one request of `who`.
+    /// What `who` is counted under.
+    #[must_use]
+    pub fn key(&self, who: &CountedAs<'_>) -> Key {
+        if matches!(who, CountedAs::All) { 0 } else { self.digester.digest(who) }
+    }
+
+    /// Takes one request.
     ///
     /// # Errors
     /// After how long the next one will be taken.
-    pub fn take(&self, who: &CountedAs<'_>, now: Instant) -> Result<Quota, Refusal> {
-        let Taken { key, at: now } = self.receipt(who, now);
+    pub fn take(&self, key: Key, now: Instant) -> Result<Quota, Refusal> {
+        let now = self.nanoseconds(now);
         match &self.counts {
             Counts::Bucket(bucket, full_at) => take_atomically(bucket, full_at, now),
             Counts::Window(window, slots) => {
@@ -79,19 +78,13 @@ impl RateLimiter {
         }
     }
 
-    /// What gives back a request of `who` that was taken at `now`.
-    #[must_use]
-    pub fn receipt(&self, who: &CountedAs<'_>, now: Instant) -> Taken {
-        let at = u64::try_from(now.saturating_duration_since(self.started).as_nanos()).unwrap_or(u64::MAX);
-        Taken { key: if matches!(who, CountedAs::All) { 0 } else { self.digester.digest(who) }, at }
-    }
-
-    /// Undoes a request that something else refused.
-    pub fn give_back(&self, Taken { key, at }: Taken) {
+    /// Undoes a request that was taken at `at` and that something else refused.
+    pub fn give_back(&self, key: Key, at: Instant) {
+        let at = self.nanoseconds(at);
         match &self.counts {
             Counts::Bucket(bucket, full_at) => {
-                let _ =
-                    full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| Some(bucket.before(full_at)));
+                let before = |full_at| Some(bucket.before(full_at));
+                let _ = full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, before);
             }
             Counts::Window(window, slots) => {
                 window.give_back(&mut slots.lock().unwrap_or_else(PoisonError::into_inner), at);
@@ -99,6 +92,10 @@ impl RateLimiter {
             Counts::Buckets(counters) => counters.give_back(key, at),
             Counts::Windows(counters) => counters.give_back(key, at),
         }
+    }
+
+    fn nanoseconds(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.started).as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// How many callers are told apart now.
@@ -132,14 +129,14 @@ mod tests {
 
     fn limiter(requests: u32, window: Window, start: Instant) -> RateLimiter {
         let rate = Rate { requests, per: Duration::from_secs(1) };
-        RateLimiter::new(RateLimit { by: CountedBy::All, rate, window }, start)
+        RateLimiter::new(RateLimit { by: CountedBy::All, rate, window, shared: false }, start)
     }
 
     #[test]
     fn a_bucket_is_emptied_at_once_and_refilled_evenly() {
         let start = Instant::now();
         let limiter = limiter(10, Window::Bucket { burst: 10 }, start);
-        let take = |now| limiter.take(&CountedAs::All, now);
+        let take = |now| limiter.take(0, now);
         let taken = |now| (0..20).filter(|_| take(now).is_ok()).count();
         assert_eq!(taken(start), 10);
         let refused = Refusal { limit: 10, after: Duration::from_millis(100) };
@@ -156,7 +153,7 @@ mod tests {
         let start = Instant::now();
         for (burst, second) in [(3, 10), (25, 10)] {
             let limiter = limiter(10, Window::Bucket { burst }, start);
-            let taken = |now| (0..50).filter(|_| limiter.take(&CountedAs::All, now).is_ok()).count();
+            let taken = |now| (0..50).filter(|_| limiter.take(0, now).is_ok()).count();
             assert_eq!(taken(start), burst as usize);
             let evenly: usize = (1..=20).map(|step| taken(start + Duration::from_millis(50 * step))).sum();
             assert_eq!(evenly, second);
@@ -168,12 +165,13 @@ mod tests {
         let start = Instant::now();
         for window in [Window::Bucket { burst: 2 }, Window::Sliding] {
             let rate = Rate { requests: 2, per: Duration::from_secs(60) };
-            let limiter = RateLimiter::new(RateLimit { by: CountedBy::Key, rate, window }, start);
-            let take = |who| limiter.take(&CountedAs::Key(who), start);
+            let limiter = RateLimiter::new(RateLimit { by: CountedBy::Key, rate, window, shared: false }, start);
+            let key = |who| limiter.key(&CountedAs::Key(who));
+            let take = |who| limiter.take(key(who), start);
             assert_eq!(take("a").map(|quota| quota.remaining), Ok(1));
             assert_eq!(take("a").map(|quota| quota.remaining), Ok(0));
             assert!(take("a").is_err() && take("b").is_ok());
-            limiter.give_back(limiter.receipt(&CountedAs::Key("a"), start));
+            limiter.give_back(key("a"), start);
             assert!(take("a").is_ok() && take("a").is_err());
             assert_eq!(limiter.keys(), 2);
         }
@@ -189,11 +187,11 @@ mod tests {
             (CountedBy::Key, Window::Sliding),
         ] {
             let rate = Rate { requests: 1_000, per: Duration::from_secs(3600) };
-            let limiter = RateLimiter::new(RateLimit { by: by.clone(), rate, window }, start);
-            let who = if by == CountedBy::All { CountedAs::All } else { CountedAs::Key("one") };
+            let limiter = RateLimiter::new(RateLimit { by: by.clone(), rate, window, shared: false }, start);
+            let key = limiter.key(&if by == CountedBy::All { CountedAs::All } else { CountedAs::Key("one") });
             let taken = std::thread::scope(|scope| {
                 let threads =
-                    [(); 4].map(|()| scope.spawn(|| (0..500).filter(|_| limiter.take(&who, start).is_ok()).count()));
+                    [(); 4].map(|()| scope.spawn(|| (0..500).filter(|_| limiter.take(key, start).is_ok()).count()));
                 threads.into_iter().map(|thread| thread.join().expect("no panic")).sum::<usize>()
             });
             assert_eq!(taken, 1_000, "{by:?} {window:?}");
@@ -214,7 +212,7 @@ mod tests {
             let mut taken: Vec<Instant> = Vec::new();
             for gap in gaps {
                 now += Duration::from_millis(gap);
-                if limiter.take(&CountedAs::All, now).is_ok() {
+                if limiter.take(0, now).is_ok() {
                     taken.push(now);
                 }
             }

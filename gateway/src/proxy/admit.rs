@@ -29,7 +29,8 @@ pub(super) enum Admitted {
     OwnPage(OwnPage),
 }
 
-/// Lets the request in, with its route and identity in the context, or says why not.
+/// Lets the request in, with its route and identity in the context, or says why not. What is in for a route is yet to be
+/// held against its limits ([`limit`]).
 pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<Admitted, Rejection> {
     let request = session.req_header();
     let snapshot: Arc<Snapshot> = context.snapshot.clone().ok_or(Reason::Internal)?;
@@ -100,13 +101,22 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<A
     // Who calls may decide who answers, so that is asked last.
     let route = pick(route, session, context);
     refuse_function_calls(&route, context.path(request))?;
+    Ok(Admitted::Route)
+}
+
+/// Takes the request under the limits of its route; the last step of what lets it in.
+pub(super) async fn limit(session: &Session, context: &mut RequestContext) -> Result<(), Rejection> {
+    let request = session.req_header();
+    let route = context.route.clone().ok_or(Reason::Internal)?;
     let asker = Asker { identity: &context.identity, address: context.client, headers: &request.headers };
-    route.enter(&asker, context.started, &mut context.admission)?;
+    if let Some(pending) = route.enter(&asker, context.started, &mut context.admission)? {
+        pending.finish(&route, &mut context.admission).await?;
+    }
     match (route.request_body, content_length(session)) {
         (Some(limit), Some(length)) if length > limit => Err(body_too_large(limit)),
         _ => {
             context.is_of_share = true;
-            Ok(Admitted::Route)
+            Ok(())
         }
     }
 }

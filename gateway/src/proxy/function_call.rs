@@ -96,7 +96,9 @@ async fn call(
         return Err(body_too_large(limit));
     }
     let asker = Asker { identity: &context.identity, address: context.client, headers: &session.req_header().headers };
-    route.enter(&asker, context.started, &mut context.admission)?;
+    if let Some(pending) = route.enter(&asker, context.started, &mut context.admission)? {
+        pending.finish(&route, &mut context.admission).await?;
+    }
     let Target::Cluster(cluster) = &route.target else { return Err(Reason::Internal.into()) };
     let mut endpoint = None;
     let answer =

@@ -8,6 +8,7 @@ use super::{Snapshot, Trials, remote, startup_files, tokens};
 use crate::backends::{PluginVersions, WorkerRuntime};
 use crate::config::{Document, Gateway, Grants, Namespace, Problem, Sources, ValuePath};
 use crate::learning::Documents;
+use crate::limits::SharedCounters;
 use crate::router::RouteMatch;
 use crate::telemetry::Metrics;
 use framex_plugin_host::component::ComponentHost;
@@ -26,6 +27,8 @@ pub struct Compiler {
     workers: Option<Arc<WorkerRuntime>>,
     versions: PluginVersions,
     documents: Documents,
+    /// Without it each gateway counts alone what it would share.
+    shared: Option<Arc<SharedCounters>>,
 }
 
 /// The result of compiling.
@@ -43,7 +46,14 @@ impl Compiler {
     /// A compiler whose components run on `host`.
     #[must_use]
     pub fn new(host: ComponentHost, metrics: Metrics) -> Self {
-        Self { host, metrics, workers: None, versions: PluginVersions::default(), documents: Documents::default() }
+        Self {
+            host,
+            metrics,
+            workers: None,
+            versions: PluginVersions::default(),
+            documents: Documents::default(),
+            shared: None,
+        }
     }
 
     /// The versions of all plugins it has compiled, and of those it is compiling.
@@ -69,6 +79,13 @@ impl Compiler {
     #[must_use]
     pub fn with_workers(mut self, workers: Arc<WorkerRuntime>) -> Self {
         self.workers = Some(workers);
+        self
+    }
+
+    /// Counts together with other gateways what is to be shared.
+    #[must_use]
+    pub fn with_shared_counters(mut self, shared: Option<Arc<SharedCounters>>) -> Self {
+        self.shared = shared;
         self
     }
 
@@ -134,6 +151,7 @@ impl Compiler {
             documents: &self.documents,
             grants: &config.grants,
             metrics: &self.metrics,
+            shared: self.shared.as_ref(),
             previous: previous
                 .filter(|previous| previous.gateway.grants == config.grants)
                 .map(|previous| &previous.learnt),
@@ -197,6 +215,7 @@ impl Compiler {
         Workshop {
             host: &self.host,
             metrics: &self.metrics,
+            shared: self.shared.as_ref(),
             workers: self.workers.as_deref(),
             largest_memory,
             grants,

@@ -10,6 +10,7 @@ use crate::backends::{
     WorkerPlugin, WorkerRuntime,
 };
 use crate::config::{self, Grant, Grants, Namespace, ProblemList, ValuePath};
+use crate::limits::SharedCounters;
 use crate::router::{HeaderCondition, HostPattern, MethodSet, PathPattern, QueryCondition, RouteMatch, RouteTable};
 use crate::telemetry::Metrics;
 use framex_openapi::Document;
@@ -44,6 +45,7 @@ pub struct NamespacePart {
 pub(super) struct Workshop<'a> {
     pub(super) host: &'a ComponentHost,
     pub(super) metrics: &'a Metrics,
+    pub(super) shared: Option<&'a Arc<SharedCounters>>,
     pub(super) workers: Option<&'a WorkerRuntime>,
     pub(super) largest_memory: u64,
     pub(super) versions: &'a PluginVersions,
@@ -133,11 +135,23 @@ impl NamespacePart {
             return Some(previous.clone());
         }
         let owner = Owner { namespace: &config.name, route: None };
-        let traffic = Traffic::carry(previous.map(|part| &part.traffic), &config.limits, owner, workshop.metrics);
+        let traffic = Traffic::carry(
+            previous.map(|part| &part.traffic),
+            &config.limits,
+            owner,
+            workshop.metrics,
+            workshop.shared,
+        );
         let old_routes: HashMap<&str, &Arc<Route>> =
             previous.iter().flat_map(|part| &part.routes).map(|route| (route.name.as_str(), route)).collect();
-        let maker =
-            RouteMaker { config, clusters: &clusters, plugins: &plugins, traffic: &traffic, metrics: workshop.metrics };
+        let maker = RouteMaker {
+            config,
+            clusters: &clusters,
+            plugins: &plugins,
+            traffic: &traffic,
+            metrics: workshop.metrics,
+            shared: workshop.shared,
+        };
         let make = |route: &config::Route| maker.make(route, old_routes.get(route.name.as_str()).copied(), false);
         let routes = config.routes.iter().map(make).collect::<Option<Vec<_>>>()?;
         let functions = config.backends.iter().filter_map(|backend| {

@@ -44,7 +44,7 @@ pub(super) fn compile(
     });
     let target = Target::Cluster(cluster);
     let owner = Owner { namespace: NOWHERE, route: Some(&backend.name) };
-    let traffic = Traffic::carry(None, &TrafficLimits::default(), owner, metrics);
+    let traffic = Traffic::carry(None, &TrafficLimits::default(), owner, metrics, None);
     Some(Arc::new(Route {
         namespace: NOWHERE.into(),
         namespace_field: field_value(NOWHERE),

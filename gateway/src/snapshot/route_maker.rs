@@ -8,6 +8,7 @@ use super::traffic::{Owner, Traffic};
 use crate::access::{AccessRule, ClaimRule};
 use crate::backends::{Cluster, LocalPlugin};
 use crate::config::{self, Namespace};
+use crate::limits::SharedCounters;
 use crate::request::Dialect;
 use crate::request::field::field_value;
 use crate::rewrite::RouteRewrite;
@@ -24,6 +25,7 @@ pub(super) struct RouteMaker<'a> {
     pub(super) plugins: &'a BTreeMap<String, Arc<LocalPlugin>>,
     pub(super) traffic: &'a Arc<Traffic>,
     pub(super) metrics: &'a Metrics,
+    pub(super) shared: Option<&'a Arc<SharedCounters>>,
 }
 
 impl RouteMaker<'_> {
@@ -31,7 +33,8 @@ impl RouteMaker<'_> {
     /// `None` when nobody is there who answers.
     pub(super) fn make(&self, route: &config::Route, old: Option<&Arc<Route>>, streams: bool) -> Option<Arc<Route>> {
         let owner = Owner { namespace: &self.config.name, route: Some(&route.name) };
-        let own_traffic = Traffic::carry(old.map(|old| &old.traffic[0]), &route.limits, owner, self.metrics);
+        let own_traffic =
+            Traffic::carry(old.map(|old| &old.traffic[0]), &route.limits, owner, self.metrics, self.shared);
         let (first, others) = route.targets.split_first()?;
         let shadow = route.shadow.as_ref().and_then(|shadow| self.make_shadow(route, shadow));
         let shadow = shadow.as_ref();

@@ -1,8 +1,11 @@
 //! How much traffic a route or a namespace takes, and whether it takes one more request.
 
 use super::route::Route;
-use crate::config::{CountedBy, TrafficLimits};
-use crate::limits::{Asker, ConcurrencyLimit, CountedAs, Permit, Quota, RateLimiter, Refusal};
+use crate::config::{CountedBy, RateLimit, TrafficLimits};
+use crate::limits::{
+    Asker, ConcurrencyLimit, CountedAs, Key, Permit, Quota, RateLimiter, Refusal, SharedCount, SharedCounters,
+    SharedLimit,
+};
 use crate::rejection::{Reason, Rejection};
 use crate::telemetry::{LimitMetrics, Metrics};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -22,6 +25,8 @@ pub struct Traffic {
     of: &'static str,
     rates: Vec<Rate>,
     concurrency: Option<ConcurrencyLimit>,
+    /// Where shared rates are counted; `None` when there are none.
+    shared: Option<Arc<SharedCounters>>,
     metrics: LimitMetrics,
 }
 
@@ -36,9 +41,24 @@ pub(super) struct Owner<'a> {
 /// One rate of them.
 #[derive(Clone, Debug)]
 struct Rate {
+    limit: RateLimit,
+    /// Counts here; where the limit is shared, the part of this gateway while Redis is away.
     limiter: Arc<RateLimiter>,
+    shared: Option<SharedLimit>,
     /// By what it counts, for metrics and logs.
     name: Arc<str>,
+}
+
+/// What is left to ask before a request is taken.
+#[derive(Debug)]
+pub struct Pending {
+    counters: Arc<SharedCounters>,
+    /// Shared rates that count the request, and whose they are.
+    rates: Vec<(Arc<Traffic>, Rate, Key)>,
+    counts: Vec<SharedCount>,
+    /// What was taken already, to be given back if these refuse.
+    taken: Vec<(Arc<RateLimiter>, Key)>,
+    now: Instant,
 }
 
 /// What a request holds while it runs under limits.
@@ -56,6 +76,7 @@ impl Traffic {
         limits: &TrafficLimits,
         owner: Owner<'_>,
         metrics: &Metrics,
+        shared: Option<&Arc<SharedCounters>>,
     ) -> Arc<Self> {
         if let Some(old) = old.filter(|old| old.limits == *limits) {
             return old.clone();
@@ -63,16 +84,18 @@ impl Traffic {
         let now = Instant::now();
         // One limit may stand there twice; each is carried once.
         let mut known: Vec<Rate> = old.map(|old| old.rates.clone()).unwrap_or_default();
-        let rates = limits.rates.iter().map(|limit| match known.iter().position(|rate| rate.limiter.limit == *limit) {
+        let rates = limits.rates.iter().map(|limit| match known.iter().position(|rate| rate.limit == *limit) {
             Some(index) => known.swap_remove(index),
-            None => Rate { limiter: Arc::new(RateLimiter::new(limit.clone(), now)), name: name_of(&limit.by).into() },
+            None => Rate::new(limit, owner, now, shared),
         });
-        let rates = rates.collect();
+        let rates: Vec<Rate> = rates.collect();
+        let shared = shared.filter(|_| rates.iter().any(|rate| rate.shared.is_some())).cloned();
         let same_concurrency = old.filter(|old| old.limits.concurrency == limits.concurrency);
         Arc::new(Self {
             limits: limits.clone(),
             of: if owner.route.is_some() { "route" } else { "namespace" },
             rates,
+            shared,
             concurrency: match same_concurrency {
                 Some(old) => old.concurrency.clone(),
                 None => limits.concurrency.map(ConcurrencyLimit::new),
@@ -88,16 +111,22 @@ impl Traffic {
 
     /// The rates that count the request, with what each counts it as.
     fn counting<'a>(&'a self, asker: &'a Asker<'_>) -> impl Iterator<Item = (&'a Rate, CountedAs<'a>)> {
-        self.rates.iter().filter_map(|rate| Some((rate, asker.counted_as(&rate.limiter.limit.by)?)))
+        self.rates.iter().filter_map(|rate| Some((rate, asker.counted_as(&rate.limit.by)?)))
     }
 
-    /// Takes the request from every rate, or from none.
+    /// The same without those that are shared.
+    fn counting_here<'a>(&'a self, asker: &'a Asker<'_>) -> impl Iterator<Item = (&'a Rate, Key)> {
+        let here = self.counting(asker).filter(|(rate, _)| rate.shared.is_none());
+        here.map(|(rate, who)| (rate, rate.limiter.key(&who)))
+    }
+
+    /// Takes the request from every rate that is counted here, or from none.
     fn take(&self, asker: &Asker<'_>, now: Instant, quota: &mut Option<Quota>) -> Result<(), Rejection> {
-        for (index, (rate, who)) in self.counting(asker).enumerate() {
-            match rate.limiter.take(&who, now) {
+        for (index, (rate, key)) in self.counting_here(asker).enumerate() {
+            match rate.limiter.take(key, now) {
                 Ok(left) => self.note(left, quota),
                 Err(refusal) => {
-                    self.counting(asker).take(index).for_each(|(rate, who)| rate.give_back(&who, now));
+                    self.counting_here(asker).take(index).for_each(|(rate, key)| rate.limiter.give_back(key, now));
                     self.note(refusal.quota(), quota);
                     return Err(self.refuse(rate, refusal));
                 }
@@ -107,7 +136,7 @@ impl Traffic {
     }
 
     fn give_back(&self, asker: &Asker<'_>, now: Instant) {
-        self.counting(asker).for_each(|(rate, who)| rate.give_back(&who, now));
+        self.counting_here(asker).for_each(|(rate, key)| rate.limiter.give_back(key, now));
     }
 
     fn note(&self, left: Quota, quota: &mut Option<Quota>) {
@@ -148,23 +177,103 @@ fn name_of(by: &CountedBy) -> String {
 }
 
 impl Rate {
-    fn give_back(&self, who: &CountedAs<'_>, now: Instant) {
-        self.limiter.give_back(self.limiter.receipt(who, now));
+    fn new(limit: &RateLimit, owner: Owner<'_>, now: Instant, shared: Option<&Arc<SharedCounters>>) -> Self {
+        let name = name_of(&limit.by);
+        let owner = (owner.namespace, owner.route.unwrap_or_default());
+        let shared = shared.filter(|_| limit.shared);
+        let here = shared.map_or_else(|| limit.clone(), |shared| shared.share_of(limit));
+        Self {
+            limit: limit.clone(),
+            limiter: Arc::new(RateLimiter::new(here, now)),
+            shared: shared.map(|shared| shared.limit(limit, &name, owner)),
+            name: name.into(),
+        }
     }
 }
 
 impl Route {
     /// Takes the request under the limits of route and namespace; what is known of the rates is in `admission` in any case.
+    /// Where somebody else has to be asked, that is left to do.
     ///
     /// # Errors
     /// A 429 or 503 with `Retry-After`.
-    pub fn enter(&self, asker: &Asker<'_>, now: Instant, admission: &mut Admission) -> Result<(), Rejection> {
+    pub fn enter(
+        &self,
+        asker: &Asker<'_>,
+        now: Instant,
+        admission: &mut Admission,
+    ) -> Result<Option<Box<Pending>>, Rejection> {
         let [route, namespace] = &self.traffic;
         route.take(asker, now, &mut admission.quota)?;
         // What is refused is counted nowhere.
         namespace.take(asker, now, &mut admission.quota).inspect_err(|_| route.give_back(asker, now))?;
+        if let Some(pending) = self.pending(asker, now) {
+            return Ok(Some(Box::new(pending)));
+        }
+        self.run(admission)?;
+        Ok(None)
+    }
+
+    fn pending(&self, asker: &Asker<'_>, now: Instant) -> Option<Pending> {
+        let counters = self.traffic.iter().find_map(|traffic| traffic.shared.clone())?;
+        let (mut rates, mut counts) = (Vec::new(), Vec::new());
+        for traffic in &self.traffic {
+            for (rate, who) in traffic.counting(asker) {
+                if let Some(shared) = &rate.shared {
+                    counts.push(shared.count(&who));
+                    rates.push((traffic.clone(), rate.clone(), rate.limiter.key(&who)));
+                }
+            }
+        }
+        let here = self.traffic.iter().flat_map(|traffic| traffic.counting_here(asker));
+        let taken = here.map(|(rate, key)| (rate.limiter.clone(), key)).collect();
+        (!rates.is_empty()).then_some(Pending { counters, rates, counts, taken, now })
+    }
+
+    fn run(&self, admission: &mut Admission) -> Result<(), Rejection> {
+        let [route, namespace] = &self.traffic;
         admission.permits = [route.run()?, namespace.run()?];
         Ok(())
+    }
+}
+
+impl Pending {
+    /// Asks, and takes the request.
+    ///
+    /// # Errors
+    /// As of [`Route::enter`].
+    pub async fn finish(self: Box<Self>, route: &Route, admission: &mut Admission) -> Result<(), Rejection> {
+        let answers = self.counters.take(&self.counts).await.unwrap_or_else(|| self.take_shares());
+        let rates = || self.rates.iter().zip(&answers);
+        for ((traffic, rate, _), answer) in rates() {
+            if let Err(refusal) = answer {
+                self.taken.iter().for_each(|(limiter, key)| limiter.give_back(*key, self.now));
+                traffic.note(refusal.quota(), &mut admission.quota);
+                return Err(traffic.refuse(rate, *refusal));
+            }
+        }
+        for ((traffic, ..), answer) in rates() {
+            if let Ok(left) = answer {
+                traffic.note(*left, &mut admission.quota);
+            }
+        }
+        route.run(admission)
+    }
+
+    /// Takes the request from every part of this gateway, or from none. What follows a refusal is not asked.
+    fn take_shares(&self) -> Vec<Result<Quota, Refusal>> {
+        let mut answers = Vec::with_capacity(self.rates.len());
+        for (_, rate, key) in &self.rates {
+            let answer = rate.limiter.take(*key, self.now);
+            let is_refused = answer.is_err();
+            answers.push(answer);
+            if is_refused {
+                let before = self.rates.iter().take(answers.len() - 1);
+                before.for_each(|(_, rate, key)| rate.limiter.give_back(*key, self.now));
+                break;
+            }
+        }
+        answers
     }
 }
 

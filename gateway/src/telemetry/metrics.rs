@@ -68,6 +68,9 @@ metrics! {
     bytes_out: IntCounterVec("response_body_bytes_total", ["namespace", "route", "backend_kind", "status"], "Bytes of answers' bodies sent");
     rejections: IntCounterVec("rejections_total", ["namespace", "code"], "Requests that the gateway itself answered or cut, by code; the namespace is empty where no route was found");
     limit_refusals: IntCounterVec("limit_refusals_total", ["namespace", "route", "limit"], "Requests that a limit refused, by what it counts; the route is empty where the limit is one of the namespace");
+    shared_limits_connected: IntGaugeVec("shared_limits_connected", [], "1 while Redis counts the shared limits, 0 while each gateway counts its share alone; nothing without a Redis in gateway.yaml");
+    shared_limit_requests: IntCounterVec("shared_limit_requests_total", ["counted"], "Requests under shared limits by who counted them: redis, or this gateway alone");
+    shared_limit_failures: IntCounter("shared_limit_failures_total", [], "Calls of Redis that failed or took too long");
     fallbacks: IntCounterVec("fallbacks_total", ["namespace", "route"], "Requests that a route's fallback was asked to answer because its target could not");
     share_requests: IntCounterVec("share_requests_total", ["namespace", "route", "to", "status"], "Requests that ended, of routes whose requests several share, by who was to answer and the class of the status; fallback where it could not and the route's fallback answered");
     share_duration: HistogramVec("share_duration_seconds", ["namespace", "route", "to"], "Time from the head of a request to the end of its answer, of routes whose requests several share, by who was to answer");
@@ -279,6 +282,16 @@ impl Metrics {
     #[must_use]
     pub fn client_connections_refused(&self) -> &IntCounter {
         &self.connections_refused
+    }
+
+    /// Says whether Redis counts the shared limits, and takes over the counts of requests and failures.
+    pub fn set_shared_limits(&self, is_connected: bool, in_redis: u64, alone: u64, failures: u64) {
+        self.shared_limits_connected.with_label_values::<&str>(&[]).set(i64::from(is_connected));
+        for (counted, total) in [("redis", in_redis), ("alone", alone)] {
+            let counter = self.shared_limit_requests.with_label_values(&[counted]);
+            counter.inc_by(total.saturating_sub(counter.get()));
+        }
+        self.shared_limit_failures.inc_by(failures.saturating_sub(self.shared_limit_failures.get()));
     }
 
     /// Takes over the access log's count of lost lines.

@@ -32,6 +32,7 @@ mod rejections;
 mod reload;
 mod remote;
 mod shadow;
+mod shared_rates;
 mod shares;
 mod shutdown;
 mod slow_clients;
