@@ -125,6 +125,13 @@ impl Admin {
         );
         self.metrics.set_learning(learning::counts(&snapshot, &self.documents).into_iter());
         self.metrics.set_access_log_dropped(self.access_log.dropped());
+        let of_namespaces = snapshot.namespaces.iter().map(|(name, part)| (name.as_str(), "", part.traffic()));
+        let of_routes =
+            snapshot.routes_in_order().map(|(_, route)| (&*route.namespace, &*route.name, &route.traffic[0]));
+        let at_once = of_namespaces.chain(of_routes);
+        self.metrics.set_at_once(
+            at_once.filter_map(|(namespace, route, traffic)| Some((namespace, route, traffic.at_once()?))),
+        );
         if let Some(shared) = self.shared_counters.as_ref().map(|shared| shared.status()) {
             self.metrics.set_shared_limits(shared.is_connected, shared.in_redis, shared.alone, shared.failures);
         }

@@ -6,14 +6,16 @@
 mod asker;
 mod bucket;
 mod concurrency;
+mod gradient;
 mod keyed_counters;
 mod quota;
 mod rate_limiter;
 mod shared;
 mod sliding_window;
+mod waiting_room;
 
 pub use asker::{Asker, CountedAs};
-pub use concurrency::{ConcurrencyLimit, Permit};
+pub use concurrency::{CallEnd, ConcurrencyLimit, NoRoom, Permit};
 pub use keyed_counters::Key;
 pub use quota::{Quota, Refusal};
 pub use rate_limiter::RateLimiter;

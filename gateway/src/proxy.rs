@@ -4,6 +4,7 @@
 //! `request_filter` (see `pump`), requests for network backends go through Pingora's own proxying. Pingora's bools mean
 //! different things in different phases: they are made from a [`Verdict`] in [`GatewayProxy::request_filter`] alone.
 
+mod absence;
 mod admit;
 mod caching;
 mod context;
@@ -523,6 +524,7 @@ impl ProxyHttp for GatewayProxy {
         if let Some(store) = self.shared.answers {
             caching::invalidate(session, context, store);
         }
+        context.tell_limits(session.response_written().map_or(0, |answer| answer.status.as_u16()));
         record::record(&self.shared, session, context);
         edge::request_ended(session);
     }

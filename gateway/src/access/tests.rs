@@ -103,6 +103,7 @@ fn caller(claims: Value) -> Arc<Caller> {
         dialect: None,
         claims,
         key: None,
+        priority: None,
     })
 }
 

@@ -1,8 +1,10 @@
 //! How much traffic a namespace or a route takes.
 
+use super::concurrency::{Concurrency, RawConcurrency, RawPriority};
 use super::problem::{ProblemList, ValuePath};
 use super::rate_limit::{RateLimit, RawRateLimit};
 use super::units::{ByteSize, Rate};
+use crate::request::Priority;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -23,8 +25,13 @@ pub(super) struct RawTrafficLimits {
     /// Whether answers say in `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` how much of the tightest rate is left.
     /// Default: true. `Retry-After` of a 429 is sent in any case.
     headers: Option<bool>,
-    /// Most requests at once. Default: no limit. Requests above it get 503 `busy`.
-    concurrency: Option<u32>,
+    /// Most requests at once: a number, or `{ limit: adaptive, least: 4, most: 512, queue: 100, queue_timeout: 1s }`. Default: no
+    /// limit. Requests that find no room get 503 `busy`.
+    concurrency: Option<RawConcurrency>,
+    /// Who goes first when there is not room for all: `high`, `normal` or `low`. It decides who is first out of a queue, who gives up
+    /// its place in a full one, and who is shed first. A route's own counts before its namespace's, and that of a caller's key before
+    /// both. Default: normal.
+    priority: Option<RawPriority>,
     /// Largest request body. Default: no limit. Larger ones get 413 `body_too_large`.
     request_body: Option<ByteSize>,
 }
@@ -37,7 +44,9 @@ pub struct TrafficLimits {
     /// Whether answers hide how much of the rates is left.
     pub hide_rates: bool,
     /// Most requests at once.
-    pub concurrency: Option<u32>,
+    pub concurrency: Option<Concurrency>,
+    /// Who goes first when there is not room for all.
+    pub priority: Option<Priority>,
     /// Largest request body in bytes.
     pub request_body: Option<u64>,
 }
@@ -54,20 +63,18 @@ impl TrafficLimits {
 
 impl RawTrafficLimits {
     pub(super) fn validate(self, path: &ValuePath, problems: &mut ProblemList) -> TrafficLimits {
-        let Self { rate, rates, headers, concurrency, request_body } = self;
+        let Self { rate, rates, headers, concurrency, priority, request_body } = self;
         if rates.len() > MOST_RATES {
             problems.report(path.key("rates"), format!("{} rates; the most is {MOST_RATES}", rates.len()));
         }
         let rates =
             rates.into_iter().enumerate().map(|(index, raw)| raw.validate(&path.key("rates").index(index), problems));
         let rates = rate.map(RateLimit::of_all).into_iter().chain(rates).collect();
-        if concurrency == Some(0) {
-            problems.report(path.key("concurrency"), "0 would refuse every request; the least is 1");
-        }
         TrafficLimits {
             rates,
             hide_rates: headers == Some(false),
-            concurrency,
+            concurrency: concurrency.map(|raw| raw.validate(&path.key("concurrency"), problems)),
+            priority: priority.map(RawPriority::validate),
             request_body: request_body.map(|size| size.0),
         }
     }

@@ -102,10 +102,11 @@ impl Drop for Account {
             self.status = Reason::ClientClosed.status();
             self.rejection = Some(Reason::ClientClosed.into());
         }
+        let reason = self.rejection.as_ref().map(|rejection| rejection.reason);
+        self.admission.ended(reason, self.status, self.first_byte.map(|first_byte| self.started + first_byte));
         let route = self.route.as_deref();
         let untraced = TraceContext::of(&HeaderMap::new());
         let (request_id, trace) = self.scope.ids.as_ref().map_or(("", &untraced), |(id, trace)| (id.as_str(), trace));
-        let reason = self.rejection.as_ref().map(|rejection| rejection.reason);
         let fallback = route.and_then(|route| route.fallback.as_ref()).filter(|_| self.on_fallback);
         let record = CallRecord {
             time: self.time,
@@ -136,6 +137,7 @@ impl Drop for Account {
             reason,
             note: self.rejection.as_ref().map(|rejection| &*rejection.note),
             cache: None,
+            queued: self.admission.queued(),
             duration: self.started.elapsed(),
             first_byte: self.first_byte,
             bytes_in: self.bytes_in.load(Ordering::Relaxed),

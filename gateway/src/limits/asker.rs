@@ -3,6 +3,7 @@
 use super::keyed_counters::Key;
 use crate::config::CountedBy;
 use crate::identity::Identity;
+use crate::request::Priority;
 use http::HeaderMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
@@ -38,6 +39,12 @@ pub enum CountedAs<'a> {
 }
 
 impl<'a> Asker<'a> {
+    /// Who goes first: what the caller's key says, or else the route.
+    #[must_use]
+    pub fn priority(&self, of_route: Priority) -> Priority {
+        self.identity.on_behalf_of().and_then(|caller| caller.priority).unwrap_or(of_route)
+    }
+
     /// What the request is counted as; `None` when it is not counted.
     #[must_use]
     pub fn counted_as(&self, by: &CountedBy) -> Option<CountedAs<'a>> {
@@ -103,6 +110,7 @@ mod tests {
             dialect: None,
             claims: serde_json::Value::Null,
             key: key.map(Into::into),
+            priority: None,
         }))
     }
 

@@ -1,5 +1,6 @@
 //! Whether a request is let in: normalise → route → identify → authorise → pick → limit. One screen, fixed order.
 
+use super::absence;
 use super::context::{RequestContext, body_too_large};
 use super::framing;
 use super::function_call;
@@ -105,12 +106,17 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<A
 }
 
 /// Takes the request under the limits of its route; the last step of what lets it in.
-pub(super) async fn limit(session: &Session, context: &mut RequestContext) -> Result<(), Rejection> {
+pub(super) async fn limit(session: &mut Session, context: &mut RequestContext) -> Result<(), Rejection> {
     let request = session.req_header();
     let route = context.route.clone().ok_or(Reason::Internal)?;
     let asker = Asker { identity: &context.identity, address: context.client, headers: &request.headers };
     if let Some(pending) = route.enter(&asker, context.started, &mut context.admission)? {
-        pending.finish(&route, &mut context.admission).await?;
+        // Whoever has gone does not wait any more.
+        tokio::select! {
+            biased;
+            finished = pending.finish(&route, &mut context.admission) => finished?,
+            () = absence::of_client(session) => return Err(Reason::ClientClosed.into()),
+        }
     }
     match (route.request_body, content_length(session)) {
         (Some(limit), Some(length)) if length > limit => Err(body_too_large(limit)),

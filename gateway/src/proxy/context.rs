@@ -241,6 +241,14 @@ impl RequestContext {
             || !answer.headers.contains_key(header::CONTENT_LENGTH);
     }
 
+    /// Tells the limits that learn from it how the call ended. What the cache answered is no call.
+    pub(super) fn tell_limits(&mut self, status: u16) {
+        let reason = self.rejection.as_ref().map(|rejection| rejection.reason);
+        let was_asked = self.attempts > 0 || self.usage.is_some();
+        let answered = self.first_byte.filter(|_| was_asked).map(|first_byte| self.started + first_byte);
+        self.admission.ended(reason, status, answered);
+    }
+
     pub(super) fn answer_has_begun(&self) -> bool {
         self.first_byte.is_some()
     }

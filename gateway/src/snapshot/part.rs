@@ -200,6 +200,12 @@ impl NamespacePart {
         })
     }
 
+    /// The limits that all of its routes share.
+    #[must_use]
+    pub fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
+    }
+
     /// The versions of its plugins, components and workers.
     pub fn versions(&self) -> impl Iterator<Item = &PluginVersion> {
         let workers = self.clusters.values().filter_map(|cluster| cluster.version());

@@ -6,6 +6,7 @@ use super::traffic::{Owner, Traffic};
 use crate::access::AccessRule;
 use crate::backends::{Cluster, NameLookup, PeerBuilder};
 use crate::config::{ProblemList, Remote, TrafficLimits, ValuePath};
+use crate::request::Priority;
 use crate::request::field::field_value;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub(super) fn compile(
         },
         preflight: false,
         timeout: None,
+        priority: Priority::default(),
         request_body: None,
         rewrite,
         dialect: None,

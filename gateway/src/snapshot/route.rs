@@ -7,7 +7,7 @@ use super::traffic::Traffic;
 use crate::access::AccessRule;
 use crate::backends::{Cluster, LocalPlugin};
 use crate::identity::Identity;
-use crate::request::Dialect;
+use crate::request::{Dialect, Priority};
 use crate::rewrite::RouteRewrite;
 use crate::telemetry::{BackendKind, RouteMetrics, ShareMetrics};
 use http::{HeaderMap, HeaderValue};
@@ -35,6 +35,8 @@ pub struct Route {
     pub shadow: Option<Arc<Shadow>>,
     /// Longest silence of a backend, or longest call of a plugin; `None` for their own limits.
     pub timeout: Option<Duration>,
+    /// Who goes first when there is not room for all.
+    pub priority: Priority,
     /// Largest request body in bytes.
     pub request_body: Option<u64>,
     /// What changes on the way.

@@ -99,6 +99,7 @@ impl RouteMaker<'_> {
             // Whoever answers needs no copy.
             shadow: shadow.filter(|shadow| shadow.target.name() != target.name()).cloned(),
             timeout: route.timeout,
+            priority: route.limits.priority.or(config.limits.priority).unwrap_or_default(),
             request_body: smaller(route.limits.request_body, config.limits.request_body),
             rewrite: route_rewrite(&route.rewrite),
             dialect: route.dialect,

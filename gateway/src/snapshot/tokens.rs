@@ -86,6 +86,7 @@ fn compile_keys(keys: &[ApiKey]) -> ApiKeys {
             dialect: key.dialect,
             claims: key.claims.clone().into_iter().collect(),
             key: Some(key.name.as_str().into()),
+            priority: key.priority,
         };
         compiled.add(key.key.reveal(), holder);
     }

@@ -3,10 +3,11 @@
 use super::route::Route;
 use crate::config::{CountedBy, RateLimit, TrafficLimits};
 use crate::limits::{
-    Asker, ConcurrencyLimit, CountedAs, Key, Permit, Quota, RateLimiter, Refusal, SharedCount, SharedCounters,
-    SharedLimit,
+    Asker, CallEnd, ConcurrencyLimit, CountedAs, Key, NoRoom, Permit, Quota, RateLimiter, Refusal, SharedCount,
+    SharedCounters, SharedLimit,
 };
 use crate::rejection::{Reason, Rejection};
+use crate::request::Priority;
 use crate::telemetry::{LimitMetrics, Metrics};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub struct Traffic {
     limits: TrafficLimits,
     of: &'static str,
     rates: Vec<Rate>,
-    concurrency: Option<ConcurrencyLimit>,
+    concurrency: Option<Arc<ConcurrencyLimit>>,
     /// Where shared rates are counted; `None` when there are none.
     shared: Option<Arc<SharedCounters>>,
     metrics: LimitMetrics,
@@ -49,9 +50,16 @@ struct Rate {
     name: Arc<str>,
 }
 
-/// What is left to ask before a request is taken.
+/// What is left to do before a request is taken: to ask somebody else, or to wait for room.
 #[derive(Debug)]
 pub struct Pending {
+    shared: Option<SharedRates>,
+    priority: Priority,
+}
+
+/// Shared rates that are to be asked.
+#[derive(Debug)]
+struct SharedRates {
     counters: Arc<SharedCounters>,
     /// Shared rates that count the request, and whose they are.
     rates: Vec<(Arc<Traffic>, Rate, Key)>,
@@ -67,6 +75,8 @@ pub struct Admission {
     permits: [Option<Permit>; 2],
     /// What is left of the tightest rate, where the caller may know.
     quota: Option<Quota>,
+    /// How long it waited for room, if it had to.
+    queued: Option<Duration>,
 }
 
 impl Traffic {
@@ -98,7 +108,7 @@ impl Traffic {
             shared,
             concurrency: match same_concurrency {
                 Some(old) => old.concurrency.clone(),
-                None => limits.concurrency.map(ConcurrencyLimit::new),
+                None => limits.concurrency.map(|concurrency| ConcurrencyLimit::new(concurrency, now)),
             },
             metrics: metrics.limits(owner.namespace, owner.route.unwrap_or_default()),
         })
@@ -106,7 +116,7 @@ impl Traffic {
 
     /// What its limits are called in the metrics.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.rates.iter().map(|rate| &*rate.name).chain([CONCURRENCY])
+        self.rates.iter().map(|rate| &*rate.name).chain([CONCURRENCY, QUEUE])
     }
 
     /// The rates that count the request, with what each counts it as.
@@ -152,18 +162,43 @@ impl Traffic {
         Rejection::new(Reason::RateLimited, detail).with_note(note).with_retry_after(refusal.after)
     }
 
-    fn run(&self) -> Result<Option<Permit>, Rejection> {
+    /// Room for one more; the inner `None` where there is no limit, the outer one where there may be room later.
+    fn run(&self) -> Result<Option<Option<Permit>>, Rejection> {
+        let Some(limit) = &self.concurrency else { return Ok(Some(None)) };
+        match limit.enter() {
+            Some(permit) => Ok(Some(Some(permit))),
+            None if limit.config.queue > 0 => Ok(None),
+            None => Err(self.no_room(NoRoom::NoQueue)),
+        }
+    }
+
+    async fn wait(&self, priority: Priority) -> Result<Option<Permit>, Rejection> {
         let Some(limit) = &self.concurrency else { return Ok(None) };
-        limit.enter().map(Some).ok_or_else(|| {
-            self.metrics.refused(CONCURRENCY);
-            let detail = format!("the {} is at its limit of requests at once", self.of);
-            Rejection::new(Reason::Busy, detail).with_retry_after(Duration::from_secs(1))
-        })
+        limit.wait(priority).await.map(Some).map_err(|no_room| self.no_room(no_room))
+    }
+
+    fn no_room(&self, why: NoRoom) -> Rejection {
+        let (limit, detail) = match why {
+            NoRoom::NoQueue => (CONCURRENCY, "is at its limit of requests at once"),
+            NoRoom::QueueFull => (QUEUE, "is at its limit of requests at once, and its queue is full"),
+            NoRoom::TooLong => (QUEUE, "is at its limit of requests at once, and no room came in time"),
+        };
+        self.metrics.refused(limit);
+        let note = format!("{limit} of the {}: {why:?}", self.of);
+        let rejection = Rejection::new(Reason::Busy, format!("the {} {detail}", self.of)).with_note(note);
+        rejection.with_retry_after(Duration::from_secs(1))
+    }
+
+    /// How many requests may run, run and wait, where that is limited.
+    #[must_use]
+    pub fn at_once(&self) -> Option<[u32; 3]> {
+        self.concurrency.as_ref().map(|limit| [limit.most(), limit.running(), limit.waiting()])
     }
 }
 
-/// What the limit of requests at once is called in the metrics.
+/// What the limit of requests at once is called in the metrics, and its queue.
 const CONCURRENCY: &str = "concurrency";
+const QUEUE: &str = "queue";
 
 fn name_of(by: &CountedBy) -> String {
     match by {
@@ -207,14 +242,15 @@ impl Route {
         route.take(asker, now, &mut admission.quota)?;
         // What is refused is counted nowhere.
         namespace.take(asker, now, &mut admission.quota).inspect_err(|_| route.give_back(asker, now))?;
-        if let Some(pending) = self.pending(asker, now) {
-            return Ok(Some(Box::new(pending)));
+        let priority = asker.priority(self.priority);
+        if let Some(shared) = self.shared_rates(asker, now) {
+            return Ok(Some(Box::new(Pending { shared: Some(shared), priority })));
         }
-        self.run(admission)?;
-        Ok(None)
+        let is_in = self.run(admission)?;
+        Ok((!is_in).then(|| Box::new(Pending { shared: None, priority })))
     }
 
-    fn pending(&self, asker: &Asker<'_>, now: Instant) -> Option<Pending> {
+    fn shared_rates(&self, asker: &Asker<'_>, now: Instant) -> Option<SharedRates> {
         let counters = self.traffic.iter().find_map(|traffic| traffic.shared.clone())?;
         let (mut rates, mut counts) = (Vec::new(), Vec::new());
         for traffic in &self.traffic {
@@ -227,22 +263,51 @@ impl Route {
         }
         let here = self.traffic.iter().flat_map(|traffic| traffic.counting_here(asker));
         let taken = here.map(|(rate, key)| (rate.limiter.clone(), key)).collect();
-        (!rates.is_empty()).then_some(Pending { counters, rates, counts, taken, now })
+        (!rates.is_empty()).then_some(SharedRates { counters, rates, counts, taken, now })
     }
 
-    fn run(&self, admission: &mut Admission) -> Result<(), Rejection> {
-        let [route, namespace] = &self.traffic;
-        admission.permits = [route.run()?, namespace.run()?];
+    /// Whether there is room under both limits now; permits are in `admission` up to where there is not.
+    fn run(&self, admission: &mut Admission) -> Result<bool, Rejection> {
+        for (traffic, permit) in self.traffic.iter().zip(&mut admission.permits) {
+            match traffic.run()? {
+                Some(entered) => *permit = entered,
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Waits for room under both limits.
+    async fn wait(&self, priority: Priority, admission: &mut Admission) -> Result<(), Rejection> {
+        let began = Instant::now();
+        for (traffic, permit) in self.traffic.iter().zip(&mut admission.permits) {
+            if permit.is_none() {
+                *permit = traffic.wait(priority).await.inspect_err(|_| admission.queued = Some(began.elapsed()))?;
+            }
+        }
+        admission.queued = Some(began.elapsed());
         Ok(())
     }
 }
 
 impl Pending {
-    /// Asks, and takes the request.
+    /// Asks and waits, and takes the request. Dropping the future leaves the queue.
     ///
     /// # Errors
     /// As of [`Route::enter`].
     pub async fn finish(self: Box<Self>, route: &Route, admission: &mut Admission) -> Result<(), Rejection> {
+        if let Some(shared) = &self.shared {
+            shared.ask(admission).await?;
+            if route.run(admission)? {
+                return Ok(());
+            }
+        }
+        route.wait(self.priority, admission).await
+    }
+}
+
+impl SharedRates {
+    async fn ask(&self, admission: &mut Admission) -> Result<(), Rejection> {
         let answers = self.counters.take(&self.counts).await.unwrap_or_else(|| self.take_shares());
         let rates = || self.rates.iter().zip(&answers);
         for ((traffic, rate, _), answer) in rates() {
@@ -257,7 +322,7 @@ impl Pending {
                 traffic.note(*left, &mut admission.quota);
             }
         }
-        route.run(admission)
+        Ok(())
     }
 
     /// Takes the request from every part of this gateway, or from none. What follows a refusal is not asked.
@@ -278,6 +343,27 @@ impl Pending {
 }
 
 impl Admission {
+    /// How long the request waited for room, if it had to.
+    #[must_use]
+    pub fn queued(&self) -> Option<Duration> {
+        self.queued
+    }
+
+    /// Says how the call ended, for limits that learn from it: why the gateway answered itself or cut the answer, the status,
+    /// and when the answer of whoever was asked began.
+    pub fn ended(&mut self, reason: Option<Reason>, status: u16, answered: Option<Instant>) {
+        let end = match (reason, status, answered) {
+            (Some(Reason::BackendTimeout | Reason::PluginTimeout | Reason::PluginCpu), ..)
+            | (None, 503 | 504, Some(_)) => CallEnd::Overloaded,
+            // Failures are often fast, and say nothing about how long an answer takes.
+            (None, ..500, Some(answered)) => CallEnd::Answered(answered),
+            _ => CallEnd::Unknown,
+        };
+        for permit in self.permits.iter_mut().flatten() {
+            permit.ended(end);
+        }
+    }
+
     /// What the answer says of the rates.
     pub fn fields(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         let fields = self.quota.map(|Quota { limit, remaining, reset }| {

@@ -68,6 +68,9 @@ metrics! {
     bytes_out: IntCounterVec("response_body_bytes_total", ["namespace", "route", "backend_kind", "status"], "Bytes of answers' bodies sent");
     rejections: IntCounterVec("rejections_total", ["namespace", "code"], "Requests that the gateway itself answered or cut, by code; the namespace is empty where no route was found");
     limit_refusals: IntCounterVec("limit_refusals_total", ["namespace", "route", "limit"], "Requests that a limit refused, by what it counts; the route is empty where the limit is one of the namespace");
+    at_once_most: IntGaugeVec("concurrency_limit", ["namespace", "route"], "Requests that may run at once; the route is empty where the limit is one of the namespace");
+    at_once_running: IntGaugeVec("concurrency_running", ["namespace", "route"], "Requests that run under a limit of requests at once");
+    at_once_waiting: IntGaugeVec("concurrency_waiting", ["namespace", "route"], "Requests that wait for room under a limit of requests at once");
     shared_limits_connected: IntGaugeVec("shared_limits_connected", [], "1 while Redis counts the shared limits, 0 while each gateway counts its share alone; nothing without a Redis in gateway.yaml");
     shared_limit_requests: IntCounterVec("shared_limit_requests_total", ["counted"], "Requests under shared limits by who counted them: redis, or this gateway alone");
     shared_limit_failures: IntCounter("shared_limit_failures_total", [], "Calls of Redis that failed or took too long");
@@ -282,6 +285,17 @@ impl Metrics {
     #[must_use]
     pub fn client_connections_refused(&self) -> &IntCounter {
         &self.connections_refused
+    }
+
+    /// Says of every limit of requests at once how many may run, run and wait; whatever was said before is forgotten.
+    pub fn set_at_once<'a>(&self, limits: impl Iterator<Item = (&'a str, &'a str, [u32; 3])>) {
+        let gauges = [&self.at_once_most, &self.at_once_running, &self.at_once_waiting];
+        gauges.iter().for_each(|gauge| gauge.reset());
+        for (namespace, route, numbers) in limits {
+            for (gauge, number) in gauges.iter().zip(numbers) {
+                gauge.with_label_values(&[namespace, route]).set(number.into());
+            }
+        }
     }
 
     /// Says whether Redis counts the shared limits, and takes over the counts of requests and failures.

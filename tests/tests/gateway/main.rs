@@ -3,6 +3,7 @@
 mod caching;
 mod cli;
 mod components;
+mod concurrency;
 mod configurations;
 mod demonstration;
 mod documentation;

@@ -139,6 +139,7 @@ mod tests {
             dialect: None,
             claims: Value::Null,
             key: None,
+            priority: None,
         }))
     }
 
