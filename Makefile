@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
-.PHONY: help run test plugins build clean packages rust tools venv venv-tests browser node dns guest-rust
+.PHONY: help run test plugins build clean packages rust tools venv venv-tests browser redis node dns guest-rust
 
 # FrameX needs Python 3.11 or newer.
 PYTHON ?= $(firstword $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -20,7 +20,7 @@ run: packages rust venv ## Build the gateway and run it in front of a FrameX ins
 
 # The black-box tests run the program. `--workspace` builds it too; building it alone would choose other features of
 # shared dependencies and compile most of them twice.
-test: packages tools venv venv-tests browser node dns guest-rust ## Check formatting and lints, and run every test.
+test: packages tools venv venv-tests browser redis node dns guest-rust ## Check formatting and lints, and run every test.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo nextest run --workspace --locked
@@ -94,6 +94,15 @@ dns:
 		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends dnsmasq-base
 	fi
 	command -v dnsmasq >/dev/null || { echo "The tests need dnsmasq; please install it." >&2; exit 1; }
+
+# What the tests share limits in. Each test starts a server of its own, so the one that the package may start is of no use.
+redis:
+	@command -v redis-server >/dev/null && exit 0
+	if command -v apt-get >/dev/null; then
+		$(SUDO) apt-get update -q
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends redis-server
+	fi
+	command -v redis-server >/dev/null || { echo "The tests need redis-server (or Valkey under that name); please install it." >&2; exit 1; }
 
 # What builds plugins in JavaScript.
 node:

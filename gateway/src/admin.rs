@@ -20,6 +20,7 @@ use crate::backends::EndpointStatus;
 use crate::backends::PluginVersions;
 use crate::learning::Documents;
 use crate::lifecycle::Lifecycle;
+use crate::limits::SharedCounters;
 use crate::reload::{Answer, Reloader, Trigger};
 use crate::shadow::KeptDifferences;
 use crate::snapshot::Snapshot;
@@ -51,6 +52,8 @@ pub struct Admin {
     pub documents: Documents,
     /// How copies of requests were answered otherwise than the requests.
     pub differences: KeptDifferences,
+    /// What is counted together with other gateways.
+    pub shared_counters: Option<Arc<SharedCounters>>,
 }
 
 #[async_trait]
@@ -126,6 +129,16 @@ impl Admin {
         );
         self.metrics.set_learning(learning::counts(&snapshot, &self.documents).into_iter());
         self.metrics.set_access_log_dropped(self.access_log.dropped());
+        let of_namespaces = snapshot.namespaces.iter().map(|(name, part)| (name.as_str(), "", part.traffic()));
+        let of_routes =
+            snapshot.routes_in_order().map(|(_, route)| (&*route.namespace, &*route.name, &route.traffic[0]));
+        let at_once = of_namespaces.chain(of_routes);
+        self.metrics.set_at_once(
+            at_once.filter_map(|(namespace, route, traffic)| Some((namespace, route, traffic.at_once()?))),
+        );
+        if let Some(shared) = self.shared_counters.as_ref().map(|shared| shared.status()) {
+            self.metrics.set_shared_limits(shared.is_connected, shared.in_redis, shared.alone, shared.failures);
+        }
         respond(StatusCode::OK, self.metrics.content_type(), self.metrics.expose())
     }
 

@@ -12,6 +12,7 @@ use crate::backends::{Names, OutboundClient, WorkerRuntime};
 use crate::config::{self, AccessLog as AccessLogConfig, Gateway, Problem};
 use crate::dispatch::{InternalCalls, ShadowCalls};
 use crate::lifecycle::Lifecycle;
+use crate::limits::SharedCounters;
 use crate::proxy::{AnswerStore, Edge, EdgeLimits, GatewayProxy, Shared};
 use crate::reload::{StartError, Worker};
 use crate::snapshot::{Compiled, Compiler, Trials};
@@ -101,8 +102,10 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let of_calls = access_log.as_ref().map_or_else(|_failed| Arc::new(AccessLog::off()), Arc::clone);
     let calls = Arc::new(InternalCalls::new(metrics.clone(), of_calls, OutboundClient::new()?));
     let workers = Arc::new(WorkerRuntime::start()?);
+    let shared_counters = gateway.redis.as_ref().map(SharedCounters::start).transpose()?.map(Arc::new);
     let compiler = Compiler::new(component_host(&gateway, calls.clone())?, metrics.clone())
         .with_workers(workers.clone())
+        .with_shared_counters(shared_counters.clone())
         .with_names(Names::new(&gateway.dns));
     let tasks = TaskTracker::new();
     let (worker, reloader) = Worker::start(&options.config, compiler, metrics.clone(), tasks.clone())?;
@@ -154,6 +157,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         versions: worker.versions(),
         documents: worker.documents(),
         differences: shadows.kept().clone(),
+        shared_counters,
     };
     let mut service = Service::new("admin".to_owned(), answers);
     service.threads = Some(1);

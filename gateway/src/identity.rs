@@ -1,6 +1,6 @@
 //! Who calls.
 
-use crate::request::Dialect;
+use crate::request::{Dialect, Priority};
 use http::HeaderValue;
 use std::fmt;
 use std::sync::Arc;
@@ -94,6 +94,10 @@ pub struct Caller {
     pub dialect: Option<Dialect>,
     /// Every claim of the token, for rules that look at more than the namespaces.
     pub claims: serde_json::Value,
+    /// The name of the static key that was shown; `None` with a token.
+    pub key: Option<Box<str>>,
+    /// Who goes first when there is not room for all; `None` for what the route says.
+    pub priority: Option<Priority>,
 }
 
 /// Which namespaces a token opens.

@@ -4,6 +4,7 @@
 //! `request_filter` (see `pump`), requests for network backends go through Pingora's own proxying. Pingora's bools mean
 //! different things in different phases: they are made from a [`Verdict`] in [`GatewayProxy::request_filter`] alone.
 
+mod absence;
 mod admit;
 mod attempt;
 mod caching;
@@ -103,7 +104,10 @@ impl GatewayProxy {
     }
 
     async fn decide(&self, session: &mut Session, context: &mut RequestContext) -> Result<Verdict> {
-        let admitted = framex_client::repair_target(session).and_then(|()| admit::admit(session, context));
+        let mut admitted = framex_client::repair_target(session).and_then(|()| admit::admit(session, context));
+        if let Ok(Admitted::Route) = admitted {
+            admitted = admit::limit(session, context).await.map(|()| Admitted::Route);
+        }
         match admitted {
             Ok(Admitted::Route) => {}
             Ok(Admitted::OwnPage(page)) => {
@@ -129,7 +133,8 @@ impl GatewayProxy {
             Target::Cluster(_) if relay::is_for(session, &route) => {
                 context.issue_ticket(self.shared.calls.tickets());
                 loop {
-                    match relay::answer(session, context, &route, &self.shared.client).await {
+                    // Boxed, so that requests that need none of this do not carry its room.
+                    match Box::pin(relay::answer(session, context, &route, &self.shared.client)).await {
                         Err(PumpError::Rejected(rejection))
                             if out_of_reach(&rejection) && context.bytes_in == 0 && attempt::step_down(context) => {}
                         ended => return self.pumped(session, context, ended).await,
@@ -557,6 +562,7 @@ impl ProxyHttp for GatewayProxy {
         if let Some(store) = self.shared.answers {
             caching::invalidate(session, context, store);
         }
+        context.tell_limits(session.response_written().map_or(0, |answer| answer.status.as_u16()));
         record::record(&self.shared, session, context);
         edge::request_ended(session);
     }

@@ -429,6 +429,18 @@ fn tell_namespaces(metrics: &Metrics, before: Option<&Snapshot>, now: &Snapshot)
             metrics.forget_route(&route.namespace, &route.name, route.target.kind());
         }
     }
+    let limits = |snapshot: &Snapshot| -> std::collections::HashSet<(String, String, String)> {
+        let of_route = |route: Arc<crate::snapshot::Route>| {
+            let names = [&route.name, ""].into_iter().zip(&route.traffic).flat_map(|(name, traffic)| {
+                traffic.names().map(|limit| (route.namespace.to_string(), name.to_owned(), limit.to_owned()))
+            });
+            names.collect::<Vec<_>>()
+        };
+        all(snapshot).into_iter().flat_map(of_route).collect()
+    };
+    for (namespace, route, limit) in limits(before).difference(&limits(now)) {
+        metrics.forget_limit(namespace, route, limit);
+    }
     let share = |route: &crate::snapshot::Route| {
         let to = route.share_metrics.as_ref()?.to().to_owned();
         Some((route.namespace.to_string(), route.name.clone(), to))

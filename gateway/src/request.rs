@@ -25,8 +25,10 @@ mod cookie;
 mod dialect;
 pub mod field;
 mod normal_form;
+mod priority;
 
 pub use client_address::{ClientAddress, client_address};
 pub use cookie::{cookie_value, session_cookie};
 pub use dialect::Dialect;
 pub use normal_form::{HostError, TargetError, normal_host, normal_path};
+pub use priority::Priority;

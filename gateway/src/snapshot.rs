@@ -18,6 +18,7 @@ mod shadow;
 mod split;
 mod startup_files;
 mod tokens;
+mod traffic;
 mod trials;
 
 pub use catalog::{Catalog, Page, Reader};
@@ -25,10 +26,11 @@ pub use certificate::{CertificateContent, CertificateError};
 pub use compile::{Compiled, Compiler};
 pub use learnt::{LearntPart, LeftOut};
 pub use part::NamespacePart;
-pub use route::{AdmissionGuards, Route, Target, Traffic};
+pub use route::{Route, Target};
 pub use route_cache::RouteCache;
 pub use shadow::{Compare, Shadow};
 pub use split::{Pick, Why};
+pub use traffic::{Admission, Pending, Traffic};
 pub use trials::Trials;
 
 use crate::access::TokenCache;

@@ -11,7 +11,7 @@ mod trace_context;
 pub use access_log::AccessLog;
 pub use call_record::{BackendKind, CallRecord};
 pub use metrics::{
-    CallInFlight, Metrics, PluginMetrics, ReloadOutcome, RouteMetrics, ShadowMetrics, ShadowOutcome, ShareMetrics,
-    UpstreamInUse, UpstreamMetrics,
+    CallInFlight, LimitMetrics, Metrics, PluginMetrics, ReloadOutcome, RouteMetrics, ShadowMetrics, ShadowOutcome,
+    ShareMetrics, UpstreamInUse, UpstreamMetrics,
 };
 pub use trace_context::{RequestId, TraceContext};

@@ -26,10 +26,11 @@ const LAYERS: [&[&str]; 13] = [
 ];
 
 /// Libraries (by the beginning of their names) and where they may be spoken of, by the beginning of the path below `src`.
-const HELD: [(&str, &[&str]); 3] = [
+const HELD: [(&str, &[&str]); 4] = [
     ("pingora", &["app", "proxy", "admin", "backends/"]),
     // The component host is the only place that knows it.
     ("wasmtime", &[]),
+    ("redis", &["limits/shared"]),
     ("prometheus", &["telemetry", "proxy/edge.rs"]),
 ];
 

@@ -102,6 +102,8 @@ fn caller(claims: Value) -> Arc<Caller> {
         namespaces,
         dialect: None,
         claims,
+        key: None,
+        priority: None,
     })
 }
 

@@ -131,7 +131,16 @@ fn read_caller(claims: Value, name: &Arc<str>, issuer: &Issuer) -> Result<Verifi
     let pointer = &issuer.namespaces_claim;
     let namespaces = read_grant(&claims, pointer).map_err(|problem| bad(pointer, problem))?;
     let subject_field = (!subject.is_empty()).then(|| field_value(&subject));
-    let caller = Caller { subject, subject_field, issuer: Arc::clone(name), namespaces, dialect: None, claims };
+    let caller = Caller {
+        subject,
+        subject_field,
+        issuer: Arc::clone(name),
+        namespaces,
+        dialect: None,
+        claims,
+        key: None,
+        priority: None,
+    };
     Ok(Verified { caller: Arc::new(caller), validity })
 }
 

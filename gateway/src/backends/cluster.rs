@@ -13,7 +13,6 @@ use super::plugin_versions::PluginVersion;
 use super::retry_budget::RetryBudget;
 use super::worker_plugin::WorkerPlugin;
 use crate::config::{Backend, NetworkKind};
-use crate::limits::ConcurrencyLimit;
 use crate::telemetry::{BackendKind, UpstreamMetrics};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -27,7 +26,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// The endpoints behind one network backend.
@@ -49,7 +48,7 @@ pub struct Cluster {
     budget: Arc<RetryBudget>,
     /// Told when an endpoint has room again, or there are others.
     freed: Arc<Notify>,
-    waiting: ConcurrencyLimit,
+    waiting: Semaphore,
     /// The processes behind it, if they are the gateway's own.
     worker: Option<WorkerPlugin>,
 }
@@ -167,7 +166,7 @@ impl Cluster {
             breaker,
             budget: budget.unwrap_or_else(|| Arc::new(RetryBudget::new(config.retry_budget, now))),
             freed: Arc::default(),
-            waiting: ConcurrencyLimit::new(config.hold.map_or(0, |hold| hold.most)),
+            waiting: Semaphore::new(config.hold.map_or(0, |hold| hold.most as usize)),
             worker,
         };
         cluster.update_health_checks();
@@ -373,7 +372,7 @@ impl Cluster {
         // Whoever has tried them all does not wait for another one.
         let may_wait = refused == NotTaken::Full || wish.tried.is_empty();
         let Some(hold) = self.config.hold.filter(|_| may_wait) else { return Err(refused) };
-        let Some(_place) = self.waiting.enter() else { return Err(refused) };
+        let Ok(_place) = self.waiting.try_acquire() else { return Err(refused) };
         let end = Instant::now() + hold.longest;
         loop {
             let freed = self.freed.notified();

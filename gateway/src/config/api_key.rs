@@ -1,9 +1,10 @@
 //! Static keys of callers.
 
+use super::concurrency::RawPriority;
 use super::name::check_name;
 use super::problem::{ProblemList, ValuePath};
 use super::secret::Secret;
-use crate::request::Dialect;
+use crate::request::{Dialect, Priority};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -26,6 +27,8 @@ pub(super) struct RawApiKey {
     /// In which words the gateway's own answers speak to this caller: `http`, `framex` (200 and the status in the body), or
     /// `auto`. Default: what the route says.
     dialect: Option<RawDialect>,
+    /// Who goes first when there is not room for all: `high`, `normal` or `low`. Default: what the route says.
+    priority: Option<RawPriority>,
 }
 
 /// In which words the gateway's own answers speak.
@@ -55,6 +58,8 @@ pub struct ApiKey {
     pub claims: BTreeMap<String, serde_json::Value>,
     /// In which words the gateway's own answers speak to the caller.
     pub dialect: Option<Dialect>,
+    /// Who goes first when there is not room for all, in place of what the route says.
+    pub priority: Option<Priority>,
 }
 
 /// As few as a key may have: shorter ones are guessed.
@@ -72,7 +77,7 @@ impl RawDialect {
 
 impl RawApiKey {
     fn validate(self, name: &str, path: &ValuePath, problems: &mut ProblemList) -> ApiKey {
-        let Self { key, namespaces, subject, claims, dialect } = self;
+        let Self { key, namespaces, subject, claims, dialect, priority } = self;
         check_name("key", name, path, problems);
         let key = match key.split_at_checked(7) {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer ") => rest.trim().to_owned(),
@@ -89,7 +94,8 @@ impl RawApiKey {
             problems.report(path.key("subject"), "must be printable text");
         }
         let dialect = dialect.map(RawDialect::validate);
-        ApiKey { name: name.to_owned(), key: Secret::new(key), namespaces, subject, claims, dialect }
+        let priority = priority.map(RawPriority::validate);
+        ApiKey { name: name.to_owned(), key: Secret::new(key), namespaces, subject, claims, dialect, priority }
     }
 }
 

@@ -10,6 +10,7 @@ use super::listener::{ConnectionLimits, Listener, NO_ADDRESS, RawConnectionLimit
 use super::node::Needed;
 use super::problem::{ProblemList, Spot, ValuePath};
 use super::rewrite::{RawRewrite, Rewrite};
+use super::shared_limits::{RawRedis, Redis};
 use super::units::{ByteSize, Span};
 use crate::request::Dialect;
 use schemars::JsonSchema;
@@ -66,6 +67,8 @@ pub(super) struct RawGateway {
     /// Whom to ask for the names of backends. A change needs a restart.
     #[serde(default)]
     dns: RawDns,
+    /// Where several gateways count together what has `shared: true`. Default: nowhere. A change needs a restart.
+    redis: Option<RawRedis>,
     /// Logs.
     #[serde(default)]
     telemetry: RawTelemetry,
@@ -242,6 +245,8 @@ pub struct Gateway {
     pub cache: CacheRoom,
     /// Name servers to ask; empty for those of the system.
     pub dns: Vec<SocketAddr>,
+    /// Where gateways count together.
+    pub redis: Option<Redis>,
     /// Where the access log goes.
     pub access_log: AccessLog,
     /// Level of the gateway's own log.
@@ -305,6 +310,7 @@ impl Gateway {
         note(take_over(&mut self.components, &running.components), "components");
         note(take_over(&mut self.cache, &running.cache), "cache");
         note(take_over(&mut self.dns, &running.dns), "dns");
+        note(take_over(&mut self.redis, &running.redis), "redis");
         note(take_over(&mut self.learnt_directory, &running.learnt_directory), "learning");
         note(take_over(&mut self.access_log, &running.access_log), "telemetry");
         note(take_over(&mut self.level, &running.level), "telemetry");
@@ -343,6 +349,7 @@ impl RawGateway {
             documentation,
             cache,
             dns: RawDns { servers },
+            redis,
             telemetry: RawTelemetry { access_log, level },
             shutdown: RawShutdown { grace, delay },
         } = self;
@@ -393,6 +400,7 @@ impl RawGateway {
             documentation: documentation.validate(),
             cache: cache.validate(&root.key("cache"), problems),
             dns: validate_servers(&servers, &root.key("dns").key("servers"), problems),
+            redis: redis.map(|redis| redis.validate(&root.key("redis"), base, problems)),
             access_log: match access_log {
                 None | Some(RawAccessLog::Stdout) => AccessLog::Stdout,
                 Some(RawAccessLog::Off) => AccessLog::Off,

@@ -110,7 +110,8 @@ fn load_namespaces(
             refused.insert(name.clone(), message);
         }
     }
-    let platform = Platform { grants: grants.as_ref(), issuers: issuers.as_deref() };
+    let has_redis = known.filter(|_| !problems.is_lost(&root.key("redis"))).map(|g| g.redis.is_some());
+    let platform = Platform { grants: grants.as_ref(), issuers: issuers.as_deref(), has_redis };
     let documents: BTreeMap<String, Document<Namespace>> = files
         .into_iter()
         .map(|(name, NamespaceFiles { file, twin })| {

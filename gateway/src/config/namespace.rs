@@ -71,6 +71,8 @@ pub struct Namespace {
 pub(super) struct Platform<'a> {
     pub(super) grants: Option<&'a Grants>,
     pub(super) issuers: Option<&'a [String]>,
+    /// Whether gateways count together somewhere.
+    pub(super) has_redis: Option<bool>,
 }
 
 impl RawNamespace {
@@ -124,6 +126,7 @@ impl RawNamespace {
                 PluginKind::Worker(worker) => workers.push(worker),
             }
         }
+        let backend_kinds: Vec<String> = backends.keys().cloned().collect();
         let mut network = Vec::with_capacity(backends.len());
         for (name, mut raw) in backends {
             let path = root.key("backends").key(name.clone());
@@ -132,17 +135,33 @@ impl RawNamespace {
             }
             network.push(raw.validate(&name, &path, base, problems));
         }
+        let limits = limits.validate(&root.key("limits"), problems);
+        let routes = validate_routes(routes, name, &around, platform.grants, problems);
+        if platform.has_redis == Some(false) {
+            let of_routes = routes
+                .iter()
+                .enumerate()
+                .map(|(index, route)| (&route.limits, root.key("routes").index(index).key("limits")));
+            let of_learning = learning.iter().map(|(name, learning)| {
+                let kind = if backend_kinds.contains(name) { "backends" } else { "plugins" };
+                (&learning.limits, root.key(kind).key(name.clone()))
+            });
+            let own = (&limits, root.key("limits"));
+            for (limits, path) in std::iter::once(own).chain(of_routes).chain(of_learning) {
+                limits.refuse_sharing(&path, problems);
+            }
+        }
         let (invoke, preflight) = access.validate(&root.key("access"), platform.issuers, problems);
         Namespace {
             name: name.to_owned(),
             invoke,
             preflight,
-            limits: limits.validate(&root.key("limits"), problems),
+            limits,
             plugins: components,
             publishers: publishers.into_iter().map(|(name, file)| (name, base.join(file))).collect(),
             backends: network.into_iter().chain(workers).collect(),
             learning,
-            routes: validate_routes(routes, name, &around, platform.grants, problems),
+            routes,
         }
     }
 }

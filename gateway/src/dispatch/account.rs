@@ -5,7 +5,7 @@ use super::call_tickets::CallTicket;
 use super::internal_calls::WRITTEN_ANSWER;
 use crate::identity::Identity;
 use crate::rejection::{Reason, Rejection};
-use crate::snapshot::{AdmissionGuards, Route};
+use crate::snapshot::{Admission, Route};
 use crate::telemetry::{AccessLog, BackendKind, CallInFlight, CallRecord, Metrics, TraceContext};
 use bytes::Bytes;
 use framex_plugin_host::{Body, BodyError, CallUsage};
@@ -63,7 +63,7 @@ pub(super) struct Account {
     pub(super) usage: Option<Arc<CallUsage>>,
     /// Whether it was let in to the share of its route that is to answer.
     pub(super) is_of_share: bool,
-    pub(super) guards: AdmissionGuards,
+    pub(super) admission: Admission,
     pub(super) in_flight: Option<CallInFlight>,
     /// When the caller has no more use for an answer.
     pub(super) deadline: Option<Instant>,
@@ -104,10 +104,11 @@ impl Drop for Account {
             self.status = Reason::ClientClosed.status();
             self.rejection = Some(Reason::ClientClosed.into());
         }
+        let reason = self.rejection.as_ref().map(|rejection| rejection.reason);
+        self.admission.ended(reason, self.status, self.first_byte.map(|first_byte| self.started + first_byte));
         let route = self.route.as_deref();
         let untraced = TraceContext::of(&HeaderMap::new());
         let (request_id, trace) = self.scope.ids.as_ref().map_or(("", &untraced), |(id, trace)| (id.as_str(), trace));
-        let reason = self.rejection.as_ref().map(|rejection| rejection.reason);
         let (kind, backend) = match (route, self.step.checked_sub(1)) {
             (Some(route), None) => (route.target.kind(), Some(route.target.name())),
             (Some(route), Some(step)) => match route.fallbacks.get(step) {
@@ -142,6 +143,7 @@ impl Drop for Account {
             reason,
             note: self.rejection.as_ref().map(|rejection| &*rejection.note),
             cache: None,
+            queued: self.admission.queued(),
             duration: self.started.elapsed(),
             first_byte: self.first_byte,
             bytes_in: self.bytes_in.load(Ordering::Relaxed),

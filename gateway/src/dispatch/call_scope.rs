@@ -5,6 +5,7 @@ use crate::identity::{Caller, Identity, PluginIdentity};
 use crate::snapshot::{Route, Snapshot};
 use crate::telemetry::{RequestId, TraceContext};
 use framex_plugin_host::{CallContext, CallUsage};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -24,6 +25,8 @@ pub struct CallScope {
     pub(super) ids: Option<(RequestId, TraceContext)>,
     /// The person or service behind the request.
     pub(super) on_behalf_of: Option<Arc<Caller>>,
+    /// From where the request came, if it came from outside.
+    pub(super) client: Option<IpAddr>,
     /// The plugin that is called, and may call others.
     pub(super) plugin: Arc<CallingPlugin>,
     /// The plugins on the way here from outside, this one last.
@@ -46,10 +49,18 @@ impl CallScope {
             revision: snapshot.revision,
             ids: ids.cloned(),
             on_behalf_of: identity.on_behalf_of().cloned(),
+            client: None,
             plugin: plugin.clone(),
             chain: vec![plugin.identity.clone()],
             ends: None,
         }
+    }
+
+    /// Says from where the request came.
+    #[must_use]
+    pub fn with_client(mut self, client: Option<IpAddr>) -> Self {
+        self.client = client;
+        self
     }
 
     /// The scope of what a plugin calls for itself and nobody else.
@@ -61,7 +72,16 @@ impl CallScope {
     ) -> Self {
         let chain = vec![plugin.identity.clone()];
         let revision = snapshot.revision;
-        Self { snapshot: Some(snapshot), revision, ids: Some(ids), on_behalf_of: None, plugin, chain, ends: None }
+        Self {
+            snapshot: Some(snapshot),
+            revision,
+            ids: Some(ids),
+            on_behalf_of: None,
+            client: None,
+            plugin,
+            chain,
+            ends: None,
+        }
     }
 
     /// The scope of a call that the plugin of this scope makes to another.
@@ -74,6 +94,7 @@ impl CallScope {
             revision: self.revision,
             ids: self.ids.clone(),
             on_behalf_of: self.on_behalf_of.clone(),
+            client: self.client,
             plugin: plugin.clone(),
             chain,
             ends: None,

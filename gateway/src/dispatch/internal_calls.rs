@@ -16,10 +16,11 @@ use super::problem::{problem, problem_fields};
 use crate::backends::{CallingPlugin, OutboundClient};
 use crate::config::WrittenAnswer;
 use crate::identity::{Identity, PluginIdentity, PluginOnBehalf};
+use crate::limits::Asker;
 use crate::rejection::{Reason, Rejection};
 use crate::request::field::X_FRAMEX_CALL;
 use crate::request::{RequestView, normal_path};
-use crate::snapshot::{Route, Routed, Snapshot, Target};
+use crate::snapshot::{Admission, Route, Routed, Snapshot, Target};
 use crate::telemetry::{AccessLog, Metrics, RequestId, TraceContext};
 use async_trait::async_trait;
 use framex_plugin_host::{Body, Caller, Outgoing, OutgoingError, full_body};
@@ -200,12 +201,14 @@ impl InternalCalls {
                     }
                     route.rewrite.edit_response(&mut head.headers);
                 }
+                account.admission.tell(&mut head.headers);
                 account.answer_began(head.status.as_u16(), &head.headers);
                 account.outcome = outcome;
                 Ok(Response::from_parts(head, account.closes_with(body)))
             }
             Err(Refusal::Answer(rejection)) => {
-                let answer = refuse(&rejection, account.scope.ids.as_ref().map(|(id, _)| id.as_str()), is_head);
+                let mut answer = refuse(&rejection, account.scope.ids.as_ref().map(|(id, _)| id.as_str()), is_head);
+                account.admission.tell(answer.headers_mut());
                 account.status = rejection.reason.status();
                 account.rejection = Some(*rejection);
                 Ok(answer)
@@ -286,7 +289,7 @@ impl InternalCalls {
             streamed: false,
             usage: None,
             is_of_share: false,
-            guards: [None, None],
+            admission: Admission::default(),
             in_flight: None,
             deadline,
             ticket: None,
@@ -308,7 +311,10 @@ impl InternalCalls {
         route.rule.authorise(&account.identity)?;
         let route = account.pick(&route, request.headers());
         refuse_function_calls(&route, path)?;
-        account.guards = route.enter(account.started)?;
+        let asker = Asker { identity: &account.identity, address: scope.client, headers: request.headers() };
+        if let Some(pending) = route.enter(&asker, account.started, &mut account.admission)? {
+            pending.finish(&route, &mut account.admission).await?;
+        }
         account.is_of_share = true;
         let (parts, body) = request.into_parts();
         // Only where somebody else can step in is there a use for taking the body back.

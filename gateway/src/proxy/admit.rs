@@ -1,11 +1,13 @@
 //! Whether a request is let in: normalise → route → identify → authorise → pick → limit. One screen, fixed order.
 
+use super::absence;
 use super::context::{RequestContext, body_too_large};
 use super::framing;
 use super::function_call;
 use super::own_page::{self, OwnPage};
 use crate::access;
 use crate::dispatch::refuse_function_calls;
+use crate::limits::Asker;
 use crate::rejection::{Reason, Rejection};
 use crate::request::{RequestView, client_address, normal_host, normal_path, session_cookie};
 use crate::snapshot::{Route, Routed, Snapshot};
@@ -28,7 +30,8 @@ pub(super) enum Admitted {
     OwnPage(OwnPage),
 }
 
-/// Lets the request in, with its route and identity in the context, or says why not.
+/// Lets the request in, with its route and identity in the context, or says why not. What is in for a route is yet to be
+/// held against its limits ([`limit`]).
 pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<Admitted, Rejection> {
     let request = session.req_header();
     let snapshot: Arc<Snapshot> = context.snapshot.clone().ok_or(Reason::Internal)?;
@@ -99,12 +102,27 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<A
     // Who calls may decide who answers, so that is asked last.
     let route = pick(route, session, context);
     refuse_function_calls(&route, context.path(request))?;
-    context.guards = route.enter(context.started)?;
+    Ok(Admitted::Route)
+}
+
+/// Takes the request under the limits of its route; the last step of what lets it in.
+pub(super) async fn limit(session: &mut Session, context: &mut RequestContext) -> Result<(), Rejection> {
+    let request = session.req_header();
+    let route = context.route.clone().ok_or(Reason::Internal)?;
+    let asker = Asker { identity: &context.identity, address: context.client, headers: &request.headers };
+    if let Some(pending) = route.enter(&asker, context.started, &mut context.admission)? {
+        // Whoever has gone does not wait any more.
+        tokio::select! {
+            biased;
+            finished = pending.finish(&route, &mut context.admission) => finished?,
+            () = absence::of_client(session) => return Err(Reason::ClientClosed.into()),
+        }
+    }
     match (route.request_body, content_length(session)) {
         (Some(limit), Some(length)) if length > limit => Err(body_too_large(limit)),
         _ => {
             context.is_of_share = true;
-            Ok(Admitted::Route)
+            Ok(())
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::identity::Identity;
 use crate::lifecycle::RunningRequest;
 use crate::rejection::{Reason, Rejection};
 use crate::request::Dialect;
-use crate::snapshot::{AdmissionGuards, Route, Snapshot, Target};
+use crate::snapshot::{Admission, Route, Snapshot, Target};
 use crate::telemetry::{BackendKind, CallInFlight, RequestId, TraceContext, UpstreamInUse};
 use framex_plugin_host::CallUsage;
 use framex_wire::OutcomeReader;
@@ -63,7 +63,7 @@ pub struct RequestContext {
     pub(super) answered: Option<Duration>,
     pub(super) streamed: bool,
     pub(super) usage: Option<Arc<CallUsage>>,
-    pub(super) guards: AdmissionGuards,
+    pub(super) admission: Admission,
     pub(super) in_flight: Option<CallInFlight>,
     // What few requests have is boxed: every request pays for what is in here.
     /// In which words the gateway's own answers speak where nothing else says it.
@@ -132,7 +132,7 @@ impl RequestContext {
             answered: None,
             streamed: false,
             usage: None,
-            guards: [None, None],
+            admission: Admission::default(),
             in_flight: None,
             ticket: None,
             _running: running,
@@ -155,7 +155,7 @@ impl RequestContext {
         let deadline = self.route.as_ref().and_then(|route| attempt::deadline(route, self));
         self.ticket = calling.map(|(calling, snapshot)| {
             let scope = CallScope::from_outside(snapshot, self.ids.as_ref(), &self.identity, calling);
-            tickets.issue(scope, deadline)
+            tickets.issue(scope.with_client(self.client), deadline)
         });
     }
 
@@ -236,6 +236,14 @@ impl RequestContext {
         let content_type = answer.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         self.streamed = content_type.is_some_and(|value| value.starts_with(b"text/event-stream"))
             || !answer.headers.contains_key(header::CONTENT_LENGTH);
+    }
+
+    /// Tells the limits that learn from it how the call ended. What the cache answered is no call.
+    pub(super) fn tell_limits(&mut self, status: u16) {
+        let reason = self.rejection.as_ref().map(|rejection| rejection.reason);
+        let was_asked = self.attempts.count > 0 || self.usage.is_some();
+        let answered = self.first_byte.filter(|_| was_asked).map(|first_byte| self.started + first_byte);
+        self.admission.ended(reason, status, answered);
     }
 
     pub(super) fn answer_has_begun(&self) -> bool {

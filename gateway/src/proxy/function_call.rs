@@ -5,6 +5,7 @@ use super::reply::edit_answer;
 use crate::access::identify_caller;
 use crate::backends::ClusterClient;
 use crate::dispatch::{call_function, find_function};
+use crate::limits::Asker;
 use crate::rejection::{Reason, Rejection};
 use crate::snapshot::{Snapshot, Target};
 use bytes::{Bytes, BytesMut};
@@ -41,7 +42,7 @@ pub(super) async fn answer(
         Ok(body) => body,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    let (head, body) = match call(context, client, body).await {
+    let (head, body) = match call(session, context, client, body).await {
         Ok(answer) => answer,
         Err(rejection) => return Ok(Err(rejection)),
     };
@@ -81,6 +82,7 @@ async fn read_body(session: &mut Session, context: &mut RequestContext) -> Resul
 }
 
 async fn call(
+    session: &Session,
     context: &mut RequestContext,
     client: &ClusterClient,
     body: Bytes,
@@ -93,7 +95,10 @@ async fn call(
     if let Some(limit) = route.request_body.filter(|limit| body.len() as u64 > *limit) {
         return Err(body_too_large(limit));
     }
-    context.guards = route.enter(context.started)?;
+    let asker = Asker { identity: &context.identity, address: context.client, headers: &session.req_header().headers };
+    if let Some(pending) = route.enter(&asker, context.started, &mut context.admission)? {
+        pending.finish(&route, &mut context.admission).await?;
+    }
     let Target::Cluster(cluster) = &route.target else { return Err(Reason::Internal.into()) };
     let mut endpoint = None;
     let answer =

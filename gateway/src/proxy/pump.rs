@@ -61,7 +61,8 @@ pub(super) async fn answer(
     let asked = context.plugin_request(session.req_header());
     let request = plugin_request(&asked, route, plugin, body).map_err(PumpError::Rejected)?;
     let snapshot = context.snapshot.as_ref().ok_or_else(|| PumpError::Rejected(Reason::Internal.into()))?;
-    let scope = CallScope::from_outside(snapshot, context.ids.as_ref(), &context.identity, &plugin.calling);
+    let scope = CallScope::from_outside(snapshot, context.ids.as_ref(), &context.identity, &plugin.calling)
+        .with_client(context.client);
     context.release_snapshot();
     let (call_context, usage) =
         scope.into_context(route, plugin.config.limits.timeout, attempt::deadline(route, context));

@@ -48,6 +48,7 @@ pub(super) fn record(shared: &Shared, session: &Session, context: &RequestContex
         reason,
         note: context.rejection.as_ref().map(|rejection| &*rejection.note),
         cache: context.cache.as_deref().and_then(CacheUse::status),
+        queued: context.admission.queued(),
         duration: context.answered.unwrap_or_else(|| context.started.elapsed()),
         first_byte: context.first_byte,
         bytes_in: context.bytes_in,

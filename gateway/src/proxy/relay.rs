@@ -59,7 +59,7 @@ pub(super) async fn answer(
     let first = [route.timeouts.first_byte, route.timeouts.attempt].into_iter().flatten().min();
     let head_by = first.map(|span| now + span).into_iter().chain(deadline).min();
     let asked = Mutex::new(Vec::new());
-    let call = async {
+    let call = Box::pin(async {
         let mut tried = Vec::new();
         let call = client.call(&cluster, request, idle, value, &mut tried);
         let answered = match head_by {
@@ -70,7 +70,7 @@ pub(super) async fn answer(
         };
         *asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = tried;
         answered.map_err(|error| network_rejection_of(&error, &cluster))
-    };
+    });
     let note = |context: &mut RequestContext| {
         let mut tried = std::mem::take(&mut *asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         context.attempts.count = u32::try_from(tried.len()).unwrap_or(u32::MAX);

@@ -25,6 +25,7 @@ pub(super) async fn write(session: &mut Session, context: &mut RequestContext, r
         answer.insert_header(name.clone(), value.clone())?;
     }
     answer.insert_header(header::CONTENT_LENGTH, body.len())?;
+    insert_quota(&mut answer, context)?;
     insert_request_id(&mut answer, context)?;
     let is_head = session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(answer), is_head).await?;
@@ -105,7 +106,15 @@ pub(super) fn edit_answer(answer: &mut ResponseHeader, context: &RequestContext)
         };
         answer.insert_header(X_FRAMEX_ANSWERED_BY, who)?;
     }
+    insert_quota(answer, context)?;
     insert_request_id(answer, context)
+}
+
+fn insert_quota(answer: &mut ResponseHeader, context: &RequestContext) -> Result<()> {
+    for (name, value) in context.admission.fields() {
+        answer.insert_header(name, value)?;
+    }
+    Ok(())
 }
 
 fn insert_request_id(answer: &mut ResponseHeader, context: &RequestContext) -> Result<()> {

@@ -123,7 +123,8 @@ fn to_plugin(
     let asked = context.plugin_request(session.req_header());
     let (head, _) = plugin_request(&asked, route, plugin, empty_body()).ok()?.into_parts();
     let snapshot = context.snapshot.as_ref()?;
-    let scope = CallScope::from_outside(snapshot, context.ids.as_ref(), &context.identity, &plugin.calling);
+    let scope = CallScope::from_outside(snapshot, context.ids.as_ref(), &context.identity, &plugin.calling)
+        .with_client(context.client);
     Some((head, WhoAnswers::Plugin(plugin.clone(), Box::new(scope))))
 }
 
@@ -160,7 +161,8 @@ fn to_cluster(
     set_own_fields(fields, route, &context.identity, context.ids.as_ref());
     let calling = cluster.calling().zip(context.snapshot.as_ref());
     let ticket = calling.map(|(calling, snapshot)| {
-        let scope = CallScope::from_outside(snapshot, context.ids.as_ref(), &context.identity, calling);
+        let scope = CallScope::from_outside(snapshot, context.ids.as_ref(), &context.identity, calling)
+            .with_client(context.client);
         shared.calls.tickets().issue(scope, None)
     });
     if let Some(ticket) = &ticket {

@@ -8,6 +8,7 @@ use super::{Snapshot, Trials, remote, startup_files, tokens};
 use crate::backends::{Names, PluginVersions, WorkerRuntime};
 use crate::config::{Document, Gateway, Grants, Namespace, Problem, Sources, ValuePath};
 use crate::learning::Documents;
+use crate::limits::SharedCounters;
 use crate::router::RouteMatch;
 use crate::telemetry::Metrics;
 use framex_plugin_host::component::ComponentHost;
@@ -27,6 +28,8 @@ pub struct Compiler {
     versions: PluginVersions,
     documents: Documents,
     names: Names,
+    /// Without it each gateway counts alone what it would share.
+    shared: Option<Arc<SharedCounters>>,
 }
 
 /// The result of compiling.
@@ -51,6 +54,7 @@ impl Compiler {
             versions: PluginVersions::default(),
             documents: Documents::default(),
             names: Names::new(&[]),
+            shared: None,
         }
     }
 
@@ -84,6 +88,13 @@ impl Compiler {
     #[must_use]
     pub fn with_workers(mut self, workers: Arc<WorkerRuntime>) -> Self {
         self.workers = Some(workers);
+        self
+    }
+
+    /// Counts together with other gateways what is to be shared.
+    #[must_use]
+    pub fn with_shared_counters(mut self, shared: Option<Arc<SharedCounters>>) -> Self {
+        self.shared = shared;
         self
     }
 
@@ -150,6 +161,7 @@ impl Compiler {
             documents: &self.documents,
             grants: &config.grants,
             metrics: &self.metrics,
+            shared: self.shared.as_ref(),
             previous: previous
                 .filter(|previous| previous.gateway.grants == config.grants)
                 .map(|previous| &previous.learnt),
@@ -213,6 +225,7 @@ impl Compiler {
         Workshop {
             host: &self.host,
             metrics: &self.metrics,
+            shared: self.shared.as_ref(),
             workers: self.workers.as_deref(),
             largest_memory,
             grants,

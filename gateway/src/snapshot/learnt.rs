@@ -9,6 +9,7 @@ use super::route_maker::RouteMaker;
 use super::routing::retain_others;
 use crate::config::{self, Grants, Learning, NetworkKind};
 use crate::learning::Documents;
+use crate::limits::SharedCounters;
 use crate::router::{MethodSet, PathPattern, RouteMatch, RouteTable, router_pattern};
 use crate::telemetry::Metrics;
 use framex_openapi::{Document, Operation, Selection};
@@ -56,6 +57,7 @@ pub(super) struct LearntWorkshop<'a> {
     pub(super) documents: &'a Documents,
     pub(super) grants: &'a Grants,
     pub(super) metrics: &'a Metrics,
+    pub(super) shared: Option<&'a Arc<SharedCounters>>,
     /// What may be taken over.
     pub(super) previous: Option<&'a BTreeMap<String, Arc<LearntPart>>>,
 }
@@ -231,7 +233,7 @@ impl<'a> Draft<'a> {
             retry: config::Retry::default(),
             answered_by: false,
             heartbeat: None,
-            limits: learning.limits,
+            limits: learning.limits.clone(),
             rewrite: config::Rewrite {
                 strip_prefix: Some(learning.at.clone()).filter(|at| !at.is_empty()),
                 ..config::Rewrite::default()
@@ -247,6 +249,7 @@ impl<'a> Draft<'a> {
             plugins: &self.part.plugins,
             traffic: &self.part.traffic,
             metrics: self.workshop.metrics,
+            shared: self.workshop.shared,
         };
         let made = maker.make(&route, self.old_routes.get(public.as_str()).copied(), streams);
         let made = made.ok_or_else(|| format!("the backend `{backend}` is not there"))?;

@@ -1,14 +1,16 @@
 //! One namespace, compiled.
 
 use super::packages;
-use super::route::{Route, Traffic};
-use super::route_maker::{RouteMaker, carry_traffic, value_test};
+use super::route::Route;
+use super::route_maker::{RouteMaker, value_test};
+use super::traffic::{Owner, Traffic};
 use super::trials::{Candidate, FailedTrial, Known};
 use crate::backends::{
     Cluster, FirstLookup, LocalPlugin, Names, Parts, PeerBuilder, PluginCode, PluginVersion, PluginVersions,
     Requirements, WorkerPlugin, WorkerRuntime,
 };
 use crate::config::{self, Grant, Grants, Namespace, ProblemList, ValuePath};
+use crate::limits::SharedCounters;
 use crate::router::{HeaderCondition, HostPattern, MethodSet, PathPattern, QueryCondition, RouteMatch, RouteTable};
 use crate::telemetry::Metrics;
 use framex_openapi::Document;
@@ -43,6 +45,7 @@ pub struct NamespacePart {
 pub(super) struct Workshop<'a> {
     pub(super) host: &'a ComponentHost,
     pub(super) metrics: &'a Metrics,
+    pub(super) shared: Option<&'a Arc<SharedCounters>>,
     pub(super) workers: Option<&'a WorkerRuntime>,
     pub(super) largest_memory: u64,
     pub(super) versions: &'a PluginVersions,
@@ -132,11 +135,24 @@ impl NamespacePart {
         if let Some(previous) = previous.filter(is_same) {
             return Some(previous.clone());
         }
-        let traffic = carry_traffic(previous.map(|part| &part.traffic), config.limits, "namespace");
+        let owner = Owner { namespace: &config.name, route: None };
+        let traffic = Traffic::carry(
+            previous.map(|part| &part.traffic),
+            &config.limits,
+            owner,
+            workshop.metrics,
+            workshop.shared,
+        );
         let old_routes: HashMap<&str, &Arc<Route>> =
             previous.iter().flat_map(|part| &part.routes).map(|route| (route.name.as_str(), route)).collect();
-        let maker =
-            RouteMaker { config, clusters: &clusters, plugins: &plugins, traffic: &traffic, metrics: workshop.metrics };
+        let maker = RouteMaker {
+            config,
+            clusters: &clusters,
+            plugins: &plugins,
+            traffic: &traffic,
+            metrics: workshop.metrics,
+            shared: workshop.shared,
+        };
         let make = |route: &config::Route| maker.make(route, old_routes.get(route.name.as_str()).copied(), false);
         let routes = config.routes.iter().map(make).collect::<Option<Vec<_>>>()?;
         let functions = config.backends.iter().filter_map(|backend| {
@@ -183,6 +199,12 @@ impl NamespacePart {
             plugins,
             documents: code.documents,
         })
+    }
+
+    /// The limits that all of its routes share.
+    #[must_use]
+    pub fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
     }
 
     /// The versions of its plugins, components and workers.

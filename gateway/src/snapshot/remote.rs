@@ -1,14 +1,15 @@
 //! The gateway's default remote: who answers what plugins call and nothing here does.
 
-use super::route::{Route, Target, Traffic};
+use super::route::{Route, Target};
 use super::route_maker::route_rewrite;
+use super::traffic::{Owner, Traffic};
 use crate::access::AccessRule;
 use crate::backends::{Cluster, FirstLookup, Names, Parts, PeerBuilder};
 use crate::config::{ProblemList, Remote, Retry, RouteTimeouts, TrafficLimits, ValuePath};
+use crate::request::Priority;
 use crate::request::field::field_value;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// In place of a namespace: it belongs to none.
 const NOWHERE: &str = "";
@@ -55,7 +56,8 @@ pub(super) fn compile(
         Arc::new(Cluster::new(NOWHERE, backend, parts))
     });
     let target = Target::Cluster(cluster);
-    let traffic = Arc::new(Traffic::new(TrafficLimits::default(), "remote", Instant::now()));
+    let owner = Owner { namespace: NOWHERE, route: Some(&backend.name) };
+    let traffic = Traffic::carry(None, &TrafficLimits::default(), owner, metrics, None);
     Some(Arc::new(Route {
         namespace: NOWHERE.into(),
         namespace_field: field_value(NOWHERE),
@@ -74,6 +76,7 @@ pub(super) fn compile(
         retry: Retry::default(),
         answered_by: false,
         heartbeat: None,
+        priority: Priority::default(),
         request_body: None,
         rewrite,
         pattern: None,

@@ -3,20 +3,18 @@
 use super::route_cache::RouteCache;
 use super::shadow::Shadow;
 use super::split::{Pick, Split, Why};
+use super::traffic::Traffic;
 use crate::access::AccessRule;
 use crate::backends::{Cluster, LocalPlugin};
-use crate::config::{Retry, RouteTimeouts, TrafficLimits, WrittenAnswer};
+use crate::config::{Retry, RouteTimeouts, WrittenAnswer};
 use crate::identity::Identity;
-use crate::limits::{ConcurrencyLimit, Permit, RateLimiter};
-use crate::rejection::{Reason, Rejection};
-use crate::request::Dialect;
+use crate::request::{Dialect, Priority};
 use crate::rewrite::RouteRewrite;
 use crate::router::PathPattern;
 use crate::telemetry::{BackendKind, RouteMetrics, ShareMetrics};
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// A compiled route.
 #[derive(Debug)]
@@ -49,6 +47,8 @@ pub struct Route {
     pub answered_by: bool,
     /// How long a stream of events may be silent before the client is sent a comment.
     pub heartbeat: Option<Duration>,
+    /// Who goes first when there is not room for all.
+    pub priority: Priority,
     /// Largest request body in bytes.
     pub request_body: Option<u64>,
     /// What changes on the way.
@@ -102,46 +102,6 @@ impl Target {
     }
 }
 
-/// The counters of one set of traffic limits.
-#[derive(Debug)]
-pub struct Traffic {
-    pub(super) limits: TrafficLimits,
-    of: &'static str,
-    rate: Option<RateLimiter>,
-    concurrency: Option<ConcurrencyLimit>,
-}
-
-/// What a request holds while it runs under concurrency limits.
-pub type AdmissionGuards = [Option<Permit>; 2];
-
-impl Traffic {
-    /// Fresh counters; `of` says whose they are, for the caller.
-    pub(super) fn new(limits: TrafficLimits, of: &'static str, now: Instant) -> Self {
-        Self {
-            limits,
-            of,
-            rate: limits.rate.map(|rate| RateLimiter::new(rate.requests, rate.per, now)),
-            concurrency: limits.concurrency.map(ConcurrencyLimit::new),
-        }
-    }
-
-    fn enter(&self, now: Instant) -> Result<Option<Permit>, Rejection> {
-        if let Some(rate) = &self.rate {
-            rate.take(now).map_err(|after| {
-                let detail = format!("the {} takes no more requests now", self.of);
-                Rejection::new(Reason::RateLimited, detail).with_retry_after(after)
-            })?;
-        }
-        match &self.concurrency {
-            None => Ok(None),
-            Some(limit) => limit.enter().map(Some).ok_or_else(|| {
-                let detail = format!("the {} is at its limit of requests at once", self.of);
-                Rejection::new(Reason::Busy, detail).with_retry_after(Duration::from_secs(1))
-            }),
-        }
-    }
-}
-
 impl Route {
     /// The route to whoever answers one request of `identity` with these header fields: itself, or one of those it shares its
     /// requests with. Allocates nothing, unless the caller is to be given a cookie.
@@ -169,14 +129,5 @@ impl Route {
             if weight == 0 && split.is_canary(index) { format!("{name}: canary") } else { format!("{name}: {weight}") }
         };
         self.shares().enumerate().map(share).collect::<Vec<_>>().join(", ")
-    }
-
-    /// Takes the request under the limits of route and namespace.
-    ///
-    /// # Errors
-    /// A 429 or 503 with `Retry-After`.
-    pub fn enter(&self, now: Instant) -> Result<AdmissionGuards, Rejection> {
-        let [route, namespace] = &self.traffic;
-        Ok([route.enter(now)?, namespace.enter(now)?])
     }
 }

@@ -1,12 +1,14 @@
 //! From a route of the configuration to one that requests can take.
 
-use super::route::{Route, Target, Traffic};
+use super::route::{Route, Target};
 use super::route_cache::RouteCache;
 use super::shadow::Shadow;
 use super::split::{Canary, Split};
+use super::traffic::{Owner, Traffic};
 use crate::access::{AccessRule, ClaimRule};
 use crate::backends::{Cluster, LocalPlugin};
 use crate::config::{self, Namespace};
+use crate::limits::SharedCounters;
 use crate::request::Dialect;
 use crate::request::field::field_value;
 use crate::rewrite::RouteRewrite;
@@ -15,7 +17,6 @@ use crate::sharing::Lot;
 use crate::telemetry::Metrics;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// Makes the routes of one namespace.
 pub(super) struct RouteMaker<'a> {
@@ -24,13 +25,16 @@ pub(super) struct RouteMaker<'a> {
     pub(super) plugins: &'a BTreeMap<String, Arc<LocalPlugin>>,
     pub(super) traffic: &'a Arc<Traffic>,
     pub(super) metrics: &'a Metrics,
+    pub(super) shared: Option<&'a Arc<SharedCounters>>,
 }
 
 impl RouteMaker<'_> {
     /// Makes a route; `old` is the one of its name until now, `streams` whether its answers are known to be streams of events.
     /// `None` when nobody is there who answers.
     pub(super) fn make(&self, route: &config::Route, old: Option<&Arc<Route>>, streams: bool) -> Option<Arc<Route>> {
-        let own_traffic = carry_traffic(old.map(|old| &old.traffic[0]), route.limits, "route");
+        let owner = Owner { namespace: &self.config.name, route: Some(&route.name) };
+        let own_traffic =
+            Traffic::carry(old.map(|old| &old.traffic[0]), &route.limits, owner, self.metrics, self.shared);
         let (first, others) = route.targets.split_first()?;
         let shadow = route.shadow.as_ref().and_then(|shadow| self.make_shadow(route, shadow));
         let shadow = shadow.as_ref();
@@ -104,6 +108,7 @@ impl RouteMaker<'_> {
             retry: route.retry.clone(),
             answered_by: route.answered_by,
             heartbeat: route.heartbeat,
+            priority: route.limits.priority.or(config.limits.priority).unwrap_or_default(),
             request_body: smaller(route.limits.request_body, config.limits.request_body),
             rewrite: route_rewrite(&route.rewrite),
             pattern: match &target {
@@ -152,18 +157,6 @@ impl RouteMaker<'_> {
 
 fn goes_by_path(cluster: &Cluster) -> bool {
     matches!(cluster.config.balance, config::Balance::Hash(config::Affinity::Path(_)))
-}
-
-/// The counters until now, if the limits are the same.
-pub(super) fn carry_traffic(
-    old: Option<&Arc<Traffic>>,
-    limits: config::TrafficLimits,
-    of: &'static str,
-) -> Arc<Traffic> {
-    match old.filter(|old| old.limits == limits) {
-        Some(old) => old.clone(),
-        None => Arc::new(Traffic::new(limits, of, Instant::now())),
-    }
 }
 
 pub(super) fn route_rewrite(rewrite: &config::Rewrite) -> RouteRewrite {

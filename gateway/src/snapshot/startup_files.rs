@@ -1,4 +1,4 @@
-//! Files that the process takes over when it starts: certificates of listeners and the access log. They are tried with
+//! Files that the process takes over when it starts: certificates of listeners and of Redis, and the access log. They are tried with
 //! the rest of a configuration, so that a start does not fail over what a check could have said.
 
 use super::certificate::CertificateContent;
@@ -22,6 +22,12 @@ pub(super) fn check(gateway: &Gateway, running: Option<&Gateway>, problems: &mut
                 }
             }
         }
+    }
+    if let Some(ca) = gateway.redis.as_ref().and_then(|redis| redis.ca.as_ref())
+        && running.is_none_or(|running| running.redis != gateway.redis)
+        && let Err(error) = std::fs::read(ca)
+    {
+        problems.report(root.key("redis").key("ca"), format!("cannot read {}: {error}", ca.display()));
     }
     if let AccessLog::File(file) = &gateway.access_log
         && running.is_none_or(|running| running.access_log != gateway.access_log)

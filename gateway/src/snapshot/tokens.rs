@@ -85,6 +85,8 @@ fn compile_keys(keys: &[ApiKey]) -> ApiKeys {
             namespaces,
             dialect: key.dialect,
             claims: key.claims.clone().into_iter().collect(),
+            key: Some(key.name.as_str().into()),
+            priority: key.priority,
         };
         compiled.add(key.key.reveal(), holder);
     }

@@ -81,6 +81,8 @@ pub struct CallRecord<'a> {
     pub note: Option<&'a str>,
     /// What the cache had to do with the answer, where the route has one.
     pub cache: Option<&'static str>,
+    /// How long it waited for room under a limit, where it had to.
+    pub queued: Option<Duration>,
     /// From the head of the request to the end of the answer.
     pub duration: Duration,
     /// From the head of the request to the head of the answer.
@@ -133,6 +135,9 @@ impl CallRecord<'_> {
         object.optional("code", self.reason.map(Reason::code));
         object.optional("note", self.note.filter(|note| !note.is_empty()));
         object.optional("cache", self.cache);
+        if let Some(queued) = self.queued {
+            object.milliseconds("queued_ms", queued);
+        }
         object.milliseconds("duration_ms", self.duration);
         if let Some(first_byte) = self.first_byte {
             object.milliseconds("first_byte_ms", first_byte);
@@ -263,6 +268,7 @@ mod tests {
             reason: Some(Reason::BackendUnreachable),
             note: Some("connection refused"),
             cache: None,
+            queued: None,
             duration: Duration::from_micros(1500),
             first_byte: None,
             bytes_in: 0,

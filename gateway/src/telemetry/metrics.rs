@@ -4,12 +4,14 @@
 //! is compiled or a series is first needed, so that a request touches only atomics; series of what left the configuration
 //! are removed.
 
+mod limit_metrics;
 mod plugin_metrics;
 mod route_metrics;
 mod shadow_metrics;
 mod share_metrics;
 mod upstream_metrics;
 
+pub use limit_metrics::LimitMetrics;
 pub use plugin_metrics::PluginMetrics;
 pub use route_metrics::{CallInFlight, RouteMetrics};
 pub use shadow_metrics::{ShadowMetrics, ShadowOutcome};
@@ -66,6 +68,13 @@ metrics! {
     bytes_out: IntCounterVec("response_body_bytes_total", ["namespace", "route", "backend_kind", "status"], "Bytes of answers' bodies sent");
     rejections: IntCounterVec("rejections_total", ["namespace", "code"], "Requests that the gateway itself answered or cut, by code; the namespace is empty where no route was found");
     fallbacks: IntCounterVec("fallbacks_total", ["namespace", "route", "to"], "Requests that a step of a route's chain of fallbacks was asked to answer because those before it could not; answer is the one that is written in the route");
+    limit_refusals: IntCounterVec("limit_refusals_total", ["namespace", "route", "limit"], "Requests that a limit refused, by what it counts; the route is empty where the limit is one of the namespace");
+    at_once_most: IntGaugeVec("concurrency_limit", ["namespace", "route"], "Requests that may run at once; the route is empty where the limit is one of the namespace");
+    at_once_running: IntGaugeVec("concurrency_running", ["namespace", "route"], "Requests that run under a limit of requests at once");
+    at_once_waiting: IntGaugeVec("concurrency_waiting", ["namespace", "route"], "Requests that wait for room under a limit of requests at once");
+    shared_limits_connected: IntGaugeVec("shared_limits_connected", [], "1 while Redis counts the shared limits, 0 while each gateway counts its share alone; nothing without a Redis in gateway.yaml");
+    shared_limit_requests: IntCounterVec("shared_limit_requests_total", ["counted"], "Requests under shared limits by who counted them: redis, or this gateway alone");
+    shared_limit_failures: IntCounter("shared_limit_failures_total", [], "Calls of Redis that failed or took too long");
     share_requests: IntCounterVec("share_requests_total", ["namespace", "route", "to", "status"], "Requests that ended, of routes whose requests several share, by who was to answer and the class of the status; fallback where it could not and the route's fallback answered");
     share_duration: HistogramVec("share_duration_seconds", ["namespace", "route", "to"], "Time from the head of a request to the end of its answer, of routes whose requests several share, by who was to answer");
     shadow_requests: IntCounterVec("shadow_requests_total", ["namespace", "route", "outcome"], "Requests chosen to be copied, by what became of the copy: same, different, missing (no answer), sent (not compared), uncompared (there was no whole answer to compare with, or one in an unknown coding), too_large (an answer), dropped (too many copies at once), body_too_large (the request's) or unsent (the request's body did not come whole)");
@@ -279,6 +288,27 @@ impl Metrics {
     #[must_use]
     pub fn client_connections_refused(&self) -> &IntCounter {
         &self.connections_refused
+    }
+
+    /// Says of every limit of requests at once how many may run, run and wait; whatever was said before is forgotten.
+    pub fn set_at_once<'a>(&self, limits: impl Iterator<Item = (&'a str, &'a str, [u32; 3])>) {
+        let gauges = [&self.at_once_most, &self.at_once_running, &self.at_once_waiting];
+        gauges.iter().for_each(|gauge| gauge.reset());
+        for (namespace, route, numbers) in limits {
+            for (gauge, number) in gauges.iter().zip(numbers) {
+                gauge.with_label_values(&[namespace, route]).set(number.into());
+            }
+        }
+    }
+
+    /// Says whether Redis counts the shared limits, and takes over the counts of requests and failures.
+    pub fn set_shared_limits(&self, is_connected: bool, in_redis: u64, alone: u64, failures: u64) {
+        self.shared_limits_connected.with_label_values::<&str>(&[]).set(i64::from(is_connected));
+        for (counted, total) in [("redis", in_redis), ("alone", alone)] {
+            let counter = self.shared_limit_requests.with_label_values(&[counted]);
+            counter.inc_by(total.saturating_sub(counter.get()));
+        }
+        self.shared_limit_failures.inc_by(failures.saturating_sub(self.shared_limit_failures.get()));
     }
 
     /// Takes over the access log's count of lost lines.

@@ -265,7 +265,7 @@ async fn endpoints_of_a_file_come_and_go_without_a_reload_and_a_broken_file_chan
     })
     .await;
     let loaded = load.finish().await;
-    println!("{loaded}");
+    eprintln!("{loaded}");
     assert_eq!(loaded.lost(), 0, "{loaded}");
 }
 
@@ -305,7 +305,7 @@ async fn a_name_that_means_others_is_followed_within_its_time_to_live_and_withou
     names.stop().await;
     gateway.logs("cannot look up an endpoint").await;
     let loaded = load.finish().await;
-    println!("{loaded}");
+    eprintln!("{loaded}");
     assert_eq!(loaded.lost(), 0, "{loaded}");
 }
 
@@ -345,7 +345,7 @@ async fn an_endpoint_that_hangs_costs_no_request() {
     gateway.metric_becomes("upstream_ejections_total", &[("backend", "app")], 1.0).await;
     sleep(Duration::from_millis(500)).await;
     let loaded = load.finish().await;
-    println!("{loaded}");
+    eprintln!("{loaded}");
     assert_eq!(loaded.lost(), 0, "{loaded}");
     assert!(loaded.slowest < Duration::from_secs(5), "{loaded}");
     let line = gateway.access_line("another try", |line| line["attempts"] == 2).await;
@@ -375,7 +375,7 @@ routes: [{{ match: {{ path: /api/v1/demo/** }}, to: app, public: true, rewrite: 
         sleep(Duration::from_millis(300)).await;
     }
     let loaded = load.finish().await;
-    println!("{loaded}");
+    eprintln!("{loaded}");
     assert!(loaded.sent > 100, "{loaded}");
     assert_eq!(loaded.lost(), 0, "{loaded}");
 }

@@ -138,6 +138,8 @@ mod tests {
             namespaces: NamespaceGrant::Only(namespaces.iter().map(|name| (*name).to_owned()).collect()),
             dialect: None,
             claims: Value::Null,
+            key: None,
+            priority: None,
         }))
     }
 
