@@ -29,7 +29,7 @@ pub struct RouteRewrite {
 }
 
 /// Identity fields that only the gateway may set; whatever a client sends under these names is removed.
-const IDENTITY_FIELDS: [&str; 8] = [
+const IDENTITY_FIELDS: [&str; 9] = [
     "x-framex-subject",
     "x-framex-namespace",
     "x-framex-issuer",
@@ -37,6 +37,7 @@ const IDENTITY_FIELDS: [&str; 8] = [
     "x-framex-plugin",
     "x-framex-depth",
     "x-framex-call",
+    "x-framex-timeout-ms",
     "x-framex-shadow",
 ];
 

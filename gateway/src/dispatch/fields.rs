@@ -4,18 +4,20 @@ use crate::backends::Cluster;
 use crate::config::NetworkKind;
 use crate::identity::Identity;
 use crate::request::field::{
-    TRACEPARENT, TRACESTATE, X_FRAMEX_NAMESPACE, X_FRAMEX_PLUGIN, X_FRAMEX_SUBJECT, X_REQUEST_ID,
+    TRACEPARENT, TRACESTATE, X_FRAMEX_NAMESPACE, X_FRAMEX_PLUGIN, X_FRAMEX_SUBJECT, X_FRAMEX_TIMEOUT_MS, X_REQUEST_ID,
 };
 use crate::snapshot::Route;
 use crate::telemetry::{RequestId, TraceContext};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
+use tokio::time::Instant;
 
-/// Sets identity, request id and trace context; what the client sent under these names is replaced.
+/// Sets identity, request id, trace context, and how long an answer is waited for; what the client sent under these names is replaced.
 pub(crate) fn set_own_fields(
     fields: &mut HeaderMap,
     route: &Route,
     identity: &Identity,
     ids: Option<&(RequestId, TraceContext)>,
+    deadline: Option<Instant>,
 ) {
     fields.insert(X_FRAMEX_NAMESPACE, route.namespace_field.clone());
     if let Some(subject) = identity.subject_field() {
@@ -23,6 +25,10 @@ pub(crate) fn set_own_fields(
     }
     if let Some(plugin) = identity.plugin() {
         fields.insert(X_FRAMEX_PLUGIN, plugin.field.clone());
+    }
+    if let Some(deadline) = deadline {
+        let left = deadline.saturating_duration_since(Instant::now()).as_millis();
+        fields.insert(X_FRAMEX_TIMEOUT_MS, HeaderValue::from(u64::try_from(left).unwrap_or(u64::MAX)));
     }
     if let Some((id, trace)) = ids {
         fields.insert(X_REQUEST_ID, id.as_field().clone());

@@ -78,7 +78,7 @@ pub(crate) async fn call_function(
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     fields.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
     edit_credentials(fields, route, cluster);
-    set_own_fields(fields, route, identity, ids);
+    set_own_fields(fields, route, identity, ids, None);
     let mut tried = Vec::new();
     let answer = client.call(cluster, request, route.timeout, None, &mut tried).await;
     *endpoint = tried.pop().map(|endpoint| endpoint.label.clone());

@@ -316,6 +316,8 @@ impl InternalCalls {
             pending.finish(&route, &mut account.admission).await?;
         }
         account.is_of_share = true;
+        let own = route.timeouts.total.map(|total| account.started + total);
+        account.deadline = account.deadline.into_iter().chain(own).min();
         let (parts, body) = request.into_parts();
         // Only where somebody else can step in is there a use for taking the body back.
         let lend = |body: Body| match route.fallbacks.is_empty() {
@@ -386,6 +388,7 @@ impl InternalCalls {
                     fields: &parts.headers,
                     identity: &account.identity,
                     ids: scope.ids.as_ref(),
+                    deadline: account.deadline,
                 };
                 let request = plugin_request(&sent, route, plugin, body)?;
                 let (context, usage) =

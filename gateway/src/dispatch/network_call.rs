@@ -54,7 +54,7 @@ impl NetworkCalls {
             fields.remove(name);
         }
         edit_credentials(fields, route, cluster);
-        set_own_fields(fields, route, &account.identity, account.scope.ids.as_ref());
+        set_own_fields(fields, route, &account.identity, account.scope.ids.as_ref(), account.deadline);
         if let Some(calling) = cluster.calling() {
             let ticket = self.tickets.issue(account.scope.next(calling), account.deadline);
             fields.insert(X_FRAMEX_CALL, ticket.field());

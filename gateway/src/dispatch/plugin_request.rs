@@ -9,6 +9,7 @@ use crate::snapshot::Route;
 use crate::telemetry::{RequestId, TraceContext};
 use framex_plugin_host::Body;
 use http::{HeaderMap, Method, Request, header};
+use tokio::time::Instant;
 
 /// What is known of a request that a plugin is to answer.
 pub(crate) struct PluginRequest<'a> {
@@ -19,6 +20,8 @@ pub(crate) struct PluginRequest<'a> {
     pub(crate) fields: &'a HeaderMap,
     pub(crate) identity: &'a Identity,
     pub(crate) ids: Option<&'a (RequestId, TraceContext)>,
+    /// When its caller has no more use for an answer.
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// The request as the plugin sees it. Its authority is the gateway's name for the plugin, never the client's Host.
@@ -48,7 +51,7 @@ pub(crate) fn plugin_request(
     for name in &route.rewrite.remove_request {
         fields.remove(name);
     }
-    set_own_fields(fields, route, sent.identity, sent.ids);
+    set_own_fields(fields, route, sent.identity, sent.ids, sent.deadline);
     for (name, value) in &route.rewrite.set_request {
         fields.insert(name.clone(), value.clone());
     }

@@ -191,6 +191,7 @@ impl RequestContext {
             fields: &sent.headers,
             identity: &self.identity,
             ids: self.ids.as_ref(),
+            deadline: self.route.as_ref().and_then(|route| attempt::deadline(route, self)),
         }
     }
 

@@ -158,7 +158,7 @@ fn to_cluster(
         fields.insert(header::HOST, host);
     }
     add_forwarding(session, fields, context, route).ok()?;
-    set_own_fields(fields, route, &context.identity, context.ids.as_ref());
+    set_own_fields(fields, route, &context.identity, context.ids.as_ref(), None);
     let calling = cluster.calling().zip(context.snapshot.as_ref());
     let ticket = calling.map(|(calling, snapshot)| {
         let scope = CallScope::from_outside(snapshot, context.ids.as_ref(), &context.identity, calling)

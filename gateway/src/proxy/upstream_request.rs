@@ -1,5 +1,6 @@
 //! What a network backend is sent: path, Host, credentials, forwarding and identity fields, in this order.
 
+use super::attempt;
 use super::context::RequestContext;
 use super::moved_answer::may_be_page;
 use crate::backends::Cluster;
@@ -47,7 +48,8 @@ pub(super) fn edit(session: &Session, request: &mut RequestHeader, context: &Req
     edit_credentials(fields, route, cluster);
     edit_host(session, fields, context, cluster)?;
     add_forwarding(session, fields, context, route)?;
-    set_own_fields(fields, route, &context.identity, context.ids.as_ref());
+    let deadline = attempt::deadline(route, context);
+    set_own_fields(fields, route, &context.identity, context.ids.as_ref(), deadline);
     if let Some(ticket) = &context.ticket {
         fields.insert(X_FRAMEX_CALL, ticket.field());
     }

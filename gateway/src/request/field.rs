@@ -13,6 +13,8 @@ pub const X_FRAMEX_PLUGIN: HeaderName = HeaderName::from_static("x-framex-plugin
 pub const X_FRAMEX_CALL: HeaderName = HeaderName::from_static("x-framex-call");
 /// That a request is a copy whose answer nobody gets.
 pub const X_FRAMEX_SHADOW: HeaderName = HeaderName::from_static("x-framex-shadow");
+/// How many milliseconds the caller will wait for the answer, where that is bounded.
+pub const X_FRAMEX_TIMEOUT_MS: HeaderName = HeaderName::from_static("x-framex-timeout-ms");
 /// The id of a request, in logs, in the answer and on the way to the backend.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Who gave the answer: a plugin, a backend, the cache, or what is written in the route.
