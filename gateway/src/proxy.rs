@@ -27,7 +27,9 @@ pub use edge::{Edge, EdgeLimits};
 use crate::backends::ClusterClient;
 use crate::dispatch::{InternalCalls, ShadowCalls};
 use crate::lifecycle::Lifecycle;
+use crate::limits::Shedder;
 use crate::rejection::{Reason, Rejection};
+use crate::request::Priority;
 use crate::snapshot::{Snapshot, Target};
 use crate::telemetry::{AccessLog, Metrics, RouteMetrics};
 use admit::Admitted;
@@ -74,6 +76,8 @@ pub struct Shared {
     pub shadows: Arc<ShadowCalls>,
     /// Where answers are kept; `None` when there is no room for any.
     pub answers: Option<&'static AnswerStore>,
+    /// Decides which requests are refused for the sake of the others.
+    pub shedder: Arc<Shedder>,
     /// Counts the requests that have no route.
     pub unrouted: RouteMetrics,
 }
@@ -102,7 +106,9 @@ impl GatewayProxy {
     async fn decide(&self, session: &mut Session, context: &mut RequestContext) -> Result<Verdict> {
         let mut admitted = framex_client::repair_target(session).and_then(|()| admit::admit(session, context));
         if let Ok(Admitted::Route) = admitted {
-            admitted = admit::limit(session, context).await.map(|()| Admitted::Route);
+            admitted = admit::limit(session, context, &self.shared).await.map(|()| Admitted::Route);
+        } else if admitted.is_ok() {
+            admitted = admitted.and_then(|page| admit::shed(&self.shared, Priority::Normal).map(|()| page));
         }
         match admitted {
             Ok(Admitted::Route) => {}

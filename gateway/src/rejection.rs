@@ -92,6 +92,8 @@ reasons! {
     Busy => 503, "busy", "The service is at its concurrency limit";
     /// No instance of the plugin could be made.
     PluginNotStarted => 503, "plugin_not_started", "The plugin could not be started";
+    /// The gateway refuses the less important requests for the sake of the others.
+    Overloaded => 503, "overloaded", "The gateway has too much to do";
     /// The namespace, plugin or gateway is not ready to serve.
     Unavailable => 503, "unavailable", "The service is not available";
     /// The backend was silent for longer than the route's timeout.

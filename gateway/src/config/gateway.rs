@@ -11,6 +11,7 @@ use super::node::Needed;
 use super::problem::{ProblemList, Spot, ValuePath};
 use super::rewrite::{RawRewrite, Rewrite};
 use super::shared_limits::{RawRedis, Redis};
+use super::shedding::{RawShedding, Shedding};
 use super::units::{ByteSize, Span};
 use crate::request::Dialect;
 use schemars::JsonSchema;
@@ -66,6 +67,10 @@ pub(super) struct RawGateway {
     cache: RawCacheRoom,
     /// Where several gateways count together what has `shared: true`. Default: nowhere. A change needs a restart.
     redis: Option<RawRedis>,
+    /// When the less important requests are refused, so that the process stays alive for the others. Default: never. A change
+    /// needs a restart.
+    #[serde(default)]
+    shedding: RawShedding,
     /// Logs.
     #[serde(default)]
     telemetry: RawTelemetry,
@@ -221,6 +226,8 @@ pub struct Gateway {
     pub cache: CacheRoom,
     /// Where gateways count together.
     pub redis: Option<Redis>,
+    /// When the less important requests are refused.
+    pub shedding: Shedding,
     /// Where the access log goes.
     pub access_log: AccessLog,
     /// Level of the gateway's own log.
@@ -284,6 +291,7 @@ impl Gateway {
         note(take_over(&mut self.components, &running.components), "components");
         note(take_over(&mut self.cache, &running.cache), "cache");
         note(take_over(&mut self.redis, &running.redis), "redis");
+        note(take_over(&mut self.shedding, &running.shedding), "shedding");
         note(take_over(&mut self.learnt_directory, &running.learnt_directory), "learning");
         note(take_over(&mut self.access_log, &running.access_log), "telemetry");
         note(take_over(&mut self.level, &running.level), "telemetry");
@@ -322,6 +330,7 @@ impl RawGateway {
             documentation,
             cache,
             redis,
+            shedding,
             telemetry: RawTelemetry { access_log, level },
             shutdown: RawShutdown { grace, delay },
         } = self;
@@ -371,6 +380,7 @@ impl RawGateway {
             learnt_directory: learnt_directory.map(|directory| base.join(directory)),
             documentation: documentation.validate(),
             cache: cache.validate(&root.key("cache"), problems),
+            shedding: shedding.validate(&root.key("shedding"), problems),
             redis: redis.map(|redis| redis.validate(&root.key("redis"), base, problems)),
             access_log: match access_log {
                 None | Some(RawAccessLog::Stdout) => AccessLog::Stdout,

@@ -1,5 +1,6 @@
 //! Whether a request is let in: normalise → route → identify → authorise → pick → limit. One screen, fixed order.
 
+use super::Shared;
 use super::absence;
 use super::context::{RequestContext, body_too_large};
 use super::framing;
@@ -9,7 +10,7 @@ use crate::access;
 use crate::dispatch::refuse_function_calls;
 use crate::limits::Asker;
 use crate::rejection::{Reason, Rejection};
-use crate::request::{RequestView, client_address, normal_host, normal_path, session_cookie};
+use crate::request::{Priority, RequestView, client_address, normal_host, normal_path, session_cookie};
 use crate::snapshot::{Route, Routed, Snapshot};
 use crate::telemetry::{RequestId, TraceContext};
 use http::{Method, header};
@@ -18,6 +19,9 @@ use pingora_proxy::Session;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+/// How long whoever is shed should stay away.
+const SHED_PAUSE: Duration = Duration::from_secs(2);
 
 /// Where a request goes that is let in.
 #[derive(Debug)]
@@ -106,10 +110,15 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<A
 }
 
 /// Takes the request under the limits of its route; the last step of what lets it in.
-pub(super) async fn limit(session: &mut Session, context: &mut RequestContext) -> Result<(), Rejection> {
+pub(super) async fn limit(
+    session: &mut Session,
+    context: &mut RequestContext,
+    shared: &Shared,
+) -> Result<(), Rejection> {
     let request = session.req_header();
     let route = context.route.clone().ok_or(Reason::Internal)?;
     let asker = Asker { identity: &context.identity, address: context.client, headers: &request.headers };
+    shed(shared, asker.priority(route.priority))?;
     if let Some(pending) = route.enter(&asker, context.started, &mut context.admission)? {
         // Whoever has gone does not wait any more.
         tokio::select! {
@@ -125,6 +134,17 @@ pub(super) async fn limit(session: &mut Session, context: &mut RequestContext) -
             Ok(())
         }
     }
+}
+
+/// Refuses what has to give way to other requests.
+pub(super) fn shed(shared: &Shared, priority: Priority) -> Result<(), Rejection> {
+    if !shared.shedder.sheds(priority) {
+        return Ok(());
+    }
+    shared.metrics.shed(priority);
+    let rejection =
+        Rejection::new(Reason::Overloaded, format!("requests of {} priority are refused", priority.label()));
+    Err(rejection.with_retry_after(SHED_PAUSE))
 }
 
 /// What a browser asks before a request from another origin (Fetch, "CORS-preflight fetch"). It never carries credentials.

@@ -35,6 +35,7 @@ mod remote;
 mod shadow;
 mod shared_rates;
 mod shares;
+mod shedding;
 mod shutdown;
 mod slow_clients;
 mod smuggling;
