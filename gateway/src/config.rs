@@ -58,7 +58,7 @@ pub use grant::{Grant, Grants};
 pub use invoke::Invoke;
 pub use issuer::{Issuer, Keys};
 pub use learning::Learning;
-pub use limits::TrafficLimits;
+pub use limits::{SizeLimits, TrafficLimits};
 pub use listener::{ConnectionLimits, Listener, ListenerTls};
 pub use load::{Document, Sources, load};
 pub use name::is_name;

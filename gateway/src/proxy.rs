@@ -19,6 +19,7 @@ mod pump;
 mod record;
 mod reply;
 mod shadowing;
+mod sizes;
 mod upstream_request;
 
 pub use caching::AnswerStore;
@@ -241,20 +242,23 @@ impl ProxyHttp for GatewayProxy {
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
         context: &mut RequestContext,
     ) -> Result<()> {
+        context.body_has_come |= end_of_stream;
         if let Some(shadowing) = &mut context.shadowing {
             shadowing.request_chunk(body.as_ref(), end_of_stream);
         }
         let Some(chunk) = body else { return Ok(()) };
         context.body_forwarded |= !chunk.is_empty();
         context.take_request_bytes(chunk.len()).map_err(|rejection| {
+            let status = rejection.reason.status();
             context.rejection = Some(rejection);
-            Error::new_down(ErrorType::HTTPStatus(413))
-        })
+            Error::new_down(ErrorType::HTTPStatus(status))
+        })?;
+        sizes::bound_next_read(session, context)
     }
 
     fn request_cache_filter(&self, session: &mut Session, context: &mut RequestContext) -> Result<()> {
@@ -384,6 +388,7 @@ impl ProxyHttp for GatewayProxy {
         if let Some(endpoint) = context.endpoint.as_ref().filter(|_| context.cache.is_some()) {
             CacheUse::sign(session, answer, &endpoint.authority)?;
         }
+        sizes::check_answer_head(session, answer, context)?;
         context.is_last_on_connection = answer.status.is_server_error();
         context.watch_outcome(answer);
         let is_empty = answer.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
@@ -406,6 +411,7 @@ impl ProxyHttp for GatewayProxy {
         if let (Some(shadowing), Some(chunk)) = (&mut context.shadowing, body.as_ref()) {
             shadowing.answer_chunk(chunk);
         }
+        sizes::check_answer_chunk(body.as_ref(), context)?;
         if end_of_stream {
             context.give_up_failed_connection();
         }

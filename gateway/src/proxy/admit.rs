@@ -2,12 +2,12 @@
 
 use super::Shared;
 use super::absence;
-use super::context::{RequestContext, body_too_large};
+use super::context::RequestContext;
 use super::framing;
 use super::function_call;
 use super::own_page::{self, OwnPage};
 use crate::access;
-use crate::dispatch::refuse_function_calls;
+use crate::dispatch::{check_request, refuse_function_calls};
 use crate::limits::Asker;
 use crate::rejection::{Reason, Rejection};
 use crate::request::{Priority, RequestView, client_address, normal_host, normal_path, session_cookie};
@@ -119,6 +119,7 @@ pub(super) async fn limit(
     let route = context.route.clone().ok_or(Reason::Internal)?;
     let asker = Asker { identity: &context.identity, address: context.client, headers: &request.headers };
     shed(shared, asker.priority(route.priority))?;
+    check_request(&route.sizes, &request.uri, &request.headers)?;
     if let Some(pending) = route.enter(&asker, context.started, &mut context.admission)? {
         // Whoever has gone does not wait any more.
         tokio::select! {
@@ -127,13 +128,11 @@ pub(super) async fn limit(
             () = absence::of_client(session) => return Err(Reason::ClientClosed.into()),
         }
     }
-    match (route.request_body, content_length(session)) {
-        (Some(limit), Some(length)) if length > limit => Err(body_too_large(limit)),
-        _ => {
-            context.is_of_share = true;
-            Ok(())
-        }
+    if let Some(left) = context.time_for_body()? {
+        session.set_read_timeout(Some(left.min(shared.snapshot.load().gateway.connections.body_timeout)));
     }
+    context.is_of_share = true;
+    Ok(())
 }
 
 /// Refuses what has to give way to other requests.
@@ -167,10 +166,6 @@ fn pick(route: Arc<Route>, session: &Session, context: &mut RequestContext) -> A
     context.in_flight = Some(picked.metrics.enter());
     context.route = Some(picked.clone());
     picked
-}
-
-fn content_length(session: &Session) -> Option<u64> {
-    session.req_header().headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn note_client(session: &Session, context: &mut RequestContext, snapshot: &Snapshot) {

@@ -5,7 +5,7 @@ use super::route_maker::route_rewrite;
 use super::traffic::{Owner, Traffic};
 use crate::access::AccessRule;
 use crate::backends::{Cluster, NameLookup, PeerBuilder};
-use crate::config::{ProblemList, Remote, TrafficLimits, ValuePath};
+use crate::config::{ProblemList, Remote, SizeLimits, TrafficLimits, ValuePath};
 use crate::request::Priority;
 use crate::request::field::field_value;
 use crate::telemetry::Metrics;
@@ -61,7 +61,7 @@ pub(super) fn compile(
         preflight: false,
         timeout: None,
         priority: Priority::default(),
-        request_body: None,
+        sizes: SizeLimits::default(),
         rewrite,
         dialect: None,
         envelope: false,

@@ -6,6 +6,7 @@ use super::split::{Pick, Split, Why};
 use super::traffic::Traffic;
 use crate::access::AccessRule;
 use crate::backends::{Cluster, LocalPlugin};
+use crate::config::SizeLimits;
 use crate::identity::Identity;
 use crate::request::{Dialect, Priority};
 use crate::rewrite::RouteRewrite;
@@ -37,8 +38,8 @@ pub struct Route {
     pub timeout: Option<Duration>,
     /// Who goes first when there is not room for all.
     pub priority: Priority,
-    /// Largest request body in bytes.
-    pub request_body: Option<u64>,
+    /// How large and how slow a request and its answer may be.
+    pub sizes: SizeLimits,
     /// What changes on the way.
     pub rewrite: RouteRewrite,
     /// In which words the gateway's own answers speak.

@@ -100,7 +100,7 @@ impl RouteMaker<'_> {
             shadow: shadow.filter(|shadow| shadow.target.name() != target.name()).cloned(),
             timeout: route.timeout,
             priority: route.limits.priority.or(config.limits.priority).unwrap_or_default(),
-            request_body: smaller(route.limits.request_body, config.limits.request_body),
+            sizes: route.limits.sizes.and(config.limits.sizes),
             rewrite: route_rewrite(&route.rewrite),
             dialect: route.dialect,
             envelope: route.envelope,
@@ -176,10 +176,6 @@ pub(super) fn value_test(test: &config::Test) -> ValueTest {
 
 fn claim_rules<'a>(claims: impl Iterator<Item = &'a (String, Vec<serde_json::Value>)>) -> Vec<ClaimRule> {
     claims.map(|(pointer, any_of)| ClaimRule { pointer: pointer.clone(), any_of: any_of.clone() }).collect()
-}
-
-fn smaller(one: Option<u64>, two: Option<u64>) -> Option<u64> {
-    [one, two].into_iter().flatten().min()
 }
 
 pub(super) fn access_rule(namespace: &Namespace, route: &config::Route) -> AccessRule {

@@ -157,7 +157,7 @@ fn describe_route(route: &Arc<Route>) -> Map<String, Value> {
     described.insert("target".to_owned(), target.into());
     described.insert("rule".to_owned(), shown(&route.rule));
     described.insert("timeout".to_owned(), shown(route.timeout));
-    described.insert("request_body".to_owned(), shown(route.request_body));
+    described.insert("sizes".to_owned(), shown(route.sizes));
     described.insert("rewrite".to_owned(), shown(&route.rewrite));
     described.insert("dialect".to_owned(), shown((route.dialect, route.envelope)));
     if let Some(cache) = &route.cache {

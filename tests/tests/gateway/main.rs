@@ -37,6 +37,7 @@ mod shared_rates;
 mod shares;
 mod shedding;
 mod shutdown;
+mod sizes;
 mod slow_clients;
 mod smuggling;
 mod strangler;
