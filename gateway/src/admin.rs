@@ -20,7 +20,7 @@ use crate::backends::EndpointStatus;
 use crate::backends::PluginVersions;
 use crate::learning::Documents;
 use crate::lifecycle::Lifecycle;
-use crate::limits::SharedCounters;
+use crate::limits::{SharedCounters, Shedder};
 use crate::reload::{Answer, Reloader, Trigger};
 use crate::shadow::KeptDifferences;
 use crate::snapshot::Snapshot;
@@ -54,6 +54,8 @@ pub struct Admin {
     pub differences: KeptDifferences,
     /// What is counted together with other gateways.
     pub shared_counters: Option<Arc<SharedCounters>>,
+    /// Who is refused for the sake of others.
+    pub shedder: Arc<Shedder>,
 }
 
 #[async_trait]
@@ -136,6 +138,8 @@ impl Admin {
         self.metrics.set_at_once(
             at_once.filter_map(|(namespace, route, traffic)| Some((namespace, route, traffic.at_once()?))),
         );
+        let signals = self.shedder.seen().map(|(signal, percent)| (signal.label(), percent));
+        self.metrics.set_shedding(self.shedder.level(), signals);
         if let Some(shared) = self.shared_counters.as_ref().map(|shared| shared.status()) {
             self.metrics.set_shared_limits(shared.is_connected, shared.in_redis, shared.alone, shared.failures);
         }

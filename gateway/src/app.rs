@@ -12,7 +12,7 @@ use crate::backends::{Names, OutboundClient, WorkerRuntime};
 use crate::config::{self, AccessLog as AccessLogConfig, Gateway, Problem};
 use crate::dispatch::{InternalCalls, ShadowCalls};
 use crate::lifecycle::Lifecycle;
-use crate::limits::SharedCounters;
+use crate::limits::{SharedCounters, Shedder};
 use crate::proxy::{AnswerStore, Edge, EdgeLimits, GatewayProxy, Shared};
 use crate::reload::{StartError, Worker};
 use crate::snapshot::{Compiled, Compiler, Trials};
@@ -132,6 +132,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         client: Arc::default(),
         shadows: shadows.clone(),
         answers: AnswerStore::start(gateway.cache, &metrics),
+        shedder: Arc::new(Shedder::new(&gateway.shedding)),
         unrouted: metrics.route("", "", BackendKind::None),
     };
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&gateway));
@@ -145,7 +146,8 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     for (h2c, group) in [(true, with_h2c), (false, without)] {
         if !group.is_empty() {
             let edge = edge(&gateway, &shared, &server, h2c, room.clone());
-            server.add_service(Prebound::new(Service::new("gateway".to_owned(), edge), group));
+            let service = Service::new("gateway".to_owned(), edge);
+            server.add_service(Prebound::new(service, group).with_beat(shared.shedder.clone()));
         }
     }
     let answers = Admin {
@@ -158,6 +160,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         documents: worker.documents(),
         differences: shadows.kept().clone(),
         shared_counters,
+        shedder: shared.shedder.clone(),
     };
     let mut service = Service::new("admin".to_owned(), answers);
     service.threads = Some(1);
@@ -175,6 +178,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         tasks,
         certificates,
         worker_runtime: workers,
+        shedder: shared.shedder.clone(),
     };
     server.add_service(background_service("control", control));
     let shutdown_signal = Box::new(StopSignal { lifecycle, snapshot });

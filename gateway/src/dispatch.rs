@@ -29,6 +29,7 @@ mod plugin_failure;
 mod plugin_request;
 mod problem;
 mod shadow_calls;
+mod size_limits;
 
 pub(crate) use affinity::affinity_value;
 pub(crate) use answer_envelope::AnswerEnvelope;
@@ -45,3 +46,4 @@ pub(crate) use plugin_request::{PluginRequest, plugin_request};
 pub(crate) use problem::{framex_problem, problem, problem_fields};
 pub use shadow_calls::ShadowCalls;
 pub(crate) use shadow_calls::{RequestCopy, WhoAnswers};
+pub(crate) use size_limits::{answer_too_large, body_too_large, check_answer, check_request};

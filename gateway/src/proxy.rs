@@ -22,6 +22,7 @@ mod record;
 mod relay;
 mod reply;
 mod shadowing;
+mod sizes;
 mod upstream_request;
 mod watchdog;
 
@@ -31,7 +32,9 @@ pub use edge::{Edge, EdgeLimits};
 use crate::backends::{ClusterClient, Taken};
 use crate::dispatch::{InternalCalls, ShadowCalls};
 use crate::lifecycle::Lifecycle;
+use crate::limits::Shedder;
 use crate::rejection::{Reason, Rejection};
+use crate::request::Priority;
 use crate::snapshot::{Snapshot, Target};
 use crate::telemetry::{AccessLog, Metrics, RouteMetrics};
 use admit::Admitted;
@@ -78,6 +81,8 @@ pub struct Shared {
     pub shadows: Arc<ShadowCalls>,
     /// Where answers are kept; `None` when there is no room for any.
     pub answers: Option<&'static AnswerStore>,
+    /// Decides which requests are refused for the sake of the others.
+    pub shedder: Arc<Shedder>,
     /// Counts the requests that have no route.
     pub unrouted: RouteMetrics,
 }
@@ -106,7 +111,9 @@ impl GatewayProxy {
     async fn decide(&self, session: &mut Session, context: &mut RequestContext) -> Result<Verdict> {
         let mut admitted = framex_client::repair_target(session).and_then(|()| admit::admit(session, context));
         if let Ok(Admitted::Route) = admitted {
-            admitted = admit::limit(session, context).await.map(|()| Admitted::Route);
+            admitted = admit::limit(session, context, &self.shared).await.map(|()| Admitted::Route);
+        } else if admitted.is_ok() {
+            admitted = admitted.and_then(|page| admit::shed(&self.shared, Priority::Normal).map(|()| page));
         }
         match admitted {
             Ok(Admitted::Route) => {}
@@ -275,20 +282,23 @@ impl ProxyHttp for GatewayProxy {
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
         context: &mut RequestContext,
     ) -> Result<()> {
+        context.body_has_come |= end_of_stream;
         if let Some(shadowing) = &mut context.shadowing {
             shadowing.request_chunk(body.as_ref(), end_of_stream);
         }
         let Some(chunk) = body else { return Ok(()) };
         context.body_forwarded |= !chunk.is_empty();
         context.take_request_bytes(chunk.len()).map_err(|rejection| {
+            let status = rejection.reason.status();
             context.rejection = Some(rejection);
-            Error::new_down(ErrorType::HTTPStatus(413))
-        })
+            Error::new_down(ErrorType::HTTPStatus(status))
+        })?;
+        sizes::bound_next_read(session, context)
     }
 
     fn request_cache_filter(&self, session: &mut Session, context: &mut RequestContext) -> Result<()> {
@@ -417,6 +427,7 @@ impl ProxyHttp for GatewayProxy {
         if let Some(endpoint) = context.endpoint.as_ref().filter(|_| context.cache.is_some()) {
             CacheUse::sign(session, answer, &endpoint.authority)?;
         }
+        sizes::check_answer_head(session, answer, context)?;
         context.is_last_on_connection = answer.status.is_server_error();
         context.watch_outcome(answer);
         let is_empty = answer.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
@@ -441,6 +452,7 @@ impl ProxyHttp for GatewayProxy {
         if let (Some(shadowing), Some(chunk)) = (&mut context.shadowing, body.as_ref()) {
             shadowing.answer_chunk(chunk);
         }
+        sizes::check_answer_chunk(body.as_ref(), context)?;
         if end_of_stream {
             context.give_up_failed_connection();
             attempt::answer_is_whole(context);

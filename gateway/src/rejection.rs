@@ -64,9 +64,11 @@ reasons! {
     RequestTimeout => 408, "request_timeout", "The request did not arrive in time";
     /// The request body passes the route's limit.
     BodyTooLarge => 413, "body_too_large", "The request body is too large";
+    /// The path and query pass the route's limit.
+    UriTooLong => 414, "uri_too_long", "The request target is too long";
     /// Too many requests in a time.
     RateLimited => 429, "rate_limited", "Too many requests";
-    /// The request head passes the listener's limit.
+    /// The request head passes the limit of the listener or the route.
     HeadTooLarge => 431, "head_too_large", "The request head is too large";
     /// The client closed the connection before an answer existed. The status is for logs only (as in nginx).
     ClientClosed => 499, "client_closed", "The client closed the connection";
@@ -78,6 +80,8 @@ reasons! {
     BackendUnreachable => 502, "backend_unreachable", "The backend cannot be reached";
     /// The backend broke off before a complete answer.
     BackendBroken => 502, "backend_broken", "The backend sent no valid answer";
+    /// The answer passes the route's limit.
+    ResponseTooLarge => 502, "response_too_large", "The answer is too large";
     /// The plugin trapped (panic, illegal access, stack overflow).
     PluginTrapped => 502, "plugin_trapped", "The plugin failed";
     /// The plugin asked for more memory than its limit.
@@ -94,6 +98,8 @@ reasons! {
     CircuitOpen => 503, "circuit_open", "The service fails and is left alone for a while";
     /// No instance of the plugin could be made.
     PluginNotStarted => 503, "plugin_not_started", "The plugin could not be started";
+    /// The gateway refuses the less important requests for the sake of the others.
+    Overloaded => 503, "overloaded", "The gateway has too much to do";
     /// The namespace, plugin or gateway is not ready to serve.
     Unavailable => 503, "unavailable", "The service is not available";
     /// The backend was silent for longer than the route's timeout.

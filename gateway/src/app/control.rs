@@ -4,6 +4,7 @@ use super::certificates::Certificate;
 use crate::backends::WorkerRuntime;
 use crate::learning::Documents;
 use crate::lifecycle::Lifecycle;
+use crate::limits::Shedder;
 use crate::reload::{self, Reloader, Trigger, Worker};
 use crate::snapshot::Snapshot;
 use crate::telemetry::AccessLog;
@@ -45,6 +46,8 @@ pub(super) struct Control {
     pub(super) certificates: Vec<Arc<Certificate>>,
     /// What the worker processes run on.
     pub(super) worker_runtime: Arc<WorkerRuntime>,
+    /// Looks at the process and decides who is refused for the sake of others.
+    pub(super) shedder: Arc<Shedder>,
 }
 
 #[async_trait]
@@ -64,6 +67,8 @@ impl BackgroundService for Control {
         if !self.certificates.is_empty() {
             self.tasks.spawn(renew(self.certificates.clone()));
         }
+        let running = self.lifecycle.clone();
+        self.tasks.spawn(self.shedder.clone().watch(move || running.running()));
         wait_for_documents(&self.snapshot, &self.documents).await;
         self.lifecycle.set_listening();
         tracing::info!(revision = self.snapshot.load().revision, "ready");

@@ -1,17 +1,20 @@
 //! Hands sockets that are bound already to a Pingora service, which on its own binds late and panics when it cannot.
 
 use super::listen::Bound;
+use crate::limits::Shedder;
 use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service as ServiceTrait;
 use pingora_core::services::listening::Service;
 use std::os::fd::IntoRawFd;
+use std::sync::Arc;
 
 /// A listening service over bound sockets.
 pub(super) struct Prebound<A> {
     service: Service<A>,
     sockets: Vec<Bound>,
+    beat: Option<Arc<Shedder>>,
 }
 
 impl<A> Prebound<A> {
@@ -22,7 +25,13 @@ impl<A> Prebound<A> {
                 None => service.add_tcp(&bound.address.to_string()),
             }
         }
-        Self { service, sockets }
+        Self { service, sockets, beat: None }
+    }
+
+    /// Measures how late the timers of its threads are.
+    pub(super) fn with_beat(mut self, shedder: Arc<Shedder>) -> Self {
+        self.beat = Some(shedder);
+        self
     }
 }
 
@@ -35,7 +44,10 @@ impl<A: ServerApp + Send + Sync + 'static> ServiceTrait for Prebound<A> {
                 fds.lock().add(bound.address.to_string(), bound.socket.into_raw_fd());
             }
         }
+        // It lives as long as the process, on the threads whose delay it measures.
+        let beat = self.beat.take().map(|shedder| tokio::spawn(shedder.beat()));
         self.service.start_service(fds, shutdown, listeners_per_fd).await;
+        drop(beat);
     }
 
     fn name(&self) -> &str {

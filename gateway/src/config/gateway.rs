@@ -11,6 +11,7 @@ use super::node::Needed;
 use super::problem::{ProblemList, Spot, ValuePath};
 use super::rewrite::{RawRewrite, Rewrite};
 use super::shared_limits::{RawRedis, Redis};
+use super::shedding::{RawShedding, Shedding};
 use super::units::{ByteSize, Span};
 use crate::request::Dialect;
 use schemars::JsonSchema;
@@ -69,6 +70,10 @@ pub(super) struct RawGateway {
     dns: RawDns,
     /// Where several gateways count together what has `shared: true`. Default: nowhere. A change needs a restart.
     redis: Option<RawRedis>,
+    /// When the less important requests are refused, so that the process stays alive for the others. Default: never. A change
+    /// needs a restart.
+    #[serde(default)]
+    shedding: RawShedding,
     /// Logs.
     #[serde(default)]
     telemetry: RawTelemetry,
@@ -247,6 +252,8 @@ pub struct Gateway {
     pub dns: Vec<SocketAddr>,
     /// Where gateways count together.
     pub redis: Option<Redis>,
+    /// When the less important requests are refused.
+    pub shedding: Shedding,
     /// Where the access log goes.
     pub access_log: AccessLog,
     /// Level of the gateway's own log.
@@ -311,6 +318,7 @@ impl Gateway {
         note(take_over(&mut self.cache, &running.cache), "cache");
         note(take_over(&mut self.dns, &running.dns), "dns");
         note(take_over(&mut self.redis, &running.redis), "redis");
+        note(take_over(&mut self.shedding, &running.shedding), "shedding");
         note(take_over(&mut self.learnt_directory, &running.learnt_directory), "learning");
         note(take_over(&mut self.access_log, &running.access_log), "telemetry");
         note(take_over(&mut self.level, &running.level), "telemetry");
@@ -350,6 +358,7 @@ impl RawGateway {
             cache,
             dns: RawDns { servers },
             redis,
+            shedding,
             telemetry: RawTelemetry { access_log, level },
             shutdown: RawShutdown { grace, delay },
         } = self;
@@ -400,6 +409,7 @@ impl RawGateway {
             documentation: documentation.validate(),
             cache: cache.validate(&root.key("cache"), problems),
             dns: validate_servers(&servers, &root.key("dns").key("servers"), problems),
+            shedding: shedding.validate(&root.key("shedding"), problems),
             redis: redis.map(|redis| redis.validate(&root.key("redis"), base, problems)),
             access_log: match access_log {
                 None | Some(RawAccessLog::Stdout) => AccessLog::Stdout,

@@ -27,6 +27,14 @@ pub struct Rate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Percent(pub(super) u32);
 
+/// A number of bytes, or a part of what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MemoryBound {
+    Bytes(u64),
+    /// In millionths.
+    Part(u32),
+}
+
 const TIME_UNITS: [(&str, f64); 5] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3_600.0), ("d", 86_400.0)];
 const BYTE_UNITS: [(&str, u64); 8] = [
     ("B", 1),
@@ -93,6 +101,14 @@ fn parse_percent(text: &str) -> Result<u32, String> {
     }
     // At most a million.
     Ok((number * 10_000.0).round() as u32)
+}
+
+fn parse_memory_bound(text: &str) -> Result<MemoryBound, String> {
+    if text.trim_end().ends_with('%') {
+        parse_percent(text).map(MemoryBound::Part)
+    } else {
+        parse_bytes(text).map(MemoryBound::Bytes)
+    }
 }
 
 /// Text (or a plain number where that is allowed) parsed by a function.
@@ -185,6 +201,15 @@ parsed_text!(
     "A part of a whole: a number from 0 to 100 and `%`."
 );
 
+parsed_text!(
+    MemoryBound,
+    parse_memory_bound,
+    Some(MemoryBound::Bytes),
+    "a size like `2GiB` or a part like `80%`",
+    r"^[0-9]+ ?(B|kB|KB|MB|GB|KiB|MiB|GiB)?$|^[0-9]+(\.[0-9]+)? ?%$|\$\{",
+    "A size, or a part of what there is: a number from 0 to 100 and `%`."
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +220,8 @@ mod tests {
         assert_eq!(parse_span("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(parse_bytes("64MiB"), Ok(64 << 20));
         assert_eq!(parse_bytes("10 MB"), Ok(10_000_000));
+        assert_eq!(parse_memory_bound("80%"), Ok(MemoryBound::Part(800_000)));
+        assert_eq!(parse_memory_bound("2GiB"), Ok(MemoryBound::Bytes(2 << 30)));
         assert_eq!((parse_percent("0.1%"), parse_percent("100 %")), (Ok(1000), Ok(1_000_000)));
         assert_eq!(parse_rate("100/s"), Ok(Rate { requests: 100, per: Duration::from_secs(1) }));
         assert_eq!(parse_rate("10/500ms"), Ok(Rate { requests: 10, per: Duration::from_millis(500) }));

@@ -2,7 +2,9 @@
 
 use super::call_scope::CallScope;
 use super::call_tickets::CallTicket;
+use super::counted_body::TooLong;
 use super::internal_calls::WRITTEN_ANSWER;
+use super::size_limits::answer_too_large;
 use crate::identity::Identity;
 use crate::rejection::{Reason, Rejection};
 use crate::snapshot::{Admission, Route};
@@ -183,6 +185,13 @@ impl http_body::Body for AccountedBody {
         match &frame {
             Some(Ok(frame)) => {
                 self.account.bytes_out += frame.data_ref().map_or(0, |chunk| chunk.len() as u64);
+                let limit = self.account.route.as_ref().and_then(|route| route.sizes.response_body);
+                if let Some(limit) = limit.filter(|limit| self.account.bytes_out > *limit) {
+                    let rejection = answer_too_large(limit);
+                    let error = BodyError::source(TooLong(limit));
+                    self.account.rejection = Some(rejection);
+                    return Poll::Ready(Some(Err(error)));
+                }
             }
             Some(Err(error)) => {
                 let rejection = self.account.route.as_ref().map(|route| match &route.target {

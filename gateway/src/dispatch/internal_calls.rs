@@ -13,6 +13,7 @@ use super::outbound_call::{OutboundCalls, outgoing_error};
 use super::plugin_failure::{enter_plugin, leave_plugin, rejection_of};
 use super::plugin_request::{PluginRequest, plugin_request};
 use super::problem::{problem, problem_fields};
+use super::size_limits::{check_answer, check_request};
 use crate::backends::{CallingPlugin, OutboundClient};
 use crate::config::WrittenAnswer;
 use crate::identity::{Identity, PluginIdentity, PluginOnBehalf};
@@ -312,6 +313,7 @@ impl InternalCalls {
         let route = account.pick(&route, request.headers());
         refuse_function_calls(&route, path)?;
         let asker = Asker { identity: &account.identity, address: scope.client, headers: request.headers() };
+        check_request(&route.sizes, request.uri(), request.headers())?;
         if let Some(pending) = route.enter(&asker, account.started, &mut account.admission)? {
             pending.finish(&route, &mut account.admission).await?;
         }
@@ -328,7 +330,7 @@ impl InternalCalls {
             }
         };
         let (body, mut last) = lend(body);
-        let body = counted(body, account.bytes_in.clone(), route.request_body);
+        let body = counted(body, account.bytes_in.clone(), route.sizes.request_body);
         let mut answered = self.ask(account, &parts, body, path, &route).await;
         for fallback in &route.fallbacks {
             let is_out_of_reach =
@@ -342,13 +344,20 @@ impl InternalCalls {
             account.step += 1;
             let (body, kept) = lend(body);
             last = kept;
-            let body = counted(body, account.bytes_in.clone(), route.request_body);
+            let body = counted(body, account.bytes_in.clone(), route.sizes.request_body);
             let called = self.network.call(account, &parts, body, path, &route, fallback).await;
             answered = called.map_err(Refusal::from);
         }
+        if parts.method != Method::HEAD
+            && let Some(Err(rejection)) =
+                answered.as_ref().ok().map(|answer| check_answer(&route.sizes, answer.headers()))
+        {
+            answered = Err(rejection.into());
+        }
         let Err(Refusal::Answer(rejection)) = &answered else { return answered };
         // Whoever answers sees only that the body broke off; why is known here.
-        if let Some(limit) = route.request_body.filter(|limit| account.bytes_in.load(Ordering::Relaxed) > *limit) {
+        if let Some(limit) = route.sizes.request_body.filter(|limit| account.bytes_in.load(Ordering::Relaxed) > *limit)
+        {
             return Err(Rejection::new(Reason::BodyTooLarge, TooLong(limit).to_string()).into());
         }
         match route.last_answer.as_ref().filter(|_| rejection.reason.is_failure_behind()) {

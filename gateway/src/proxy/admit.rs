@@ -1,15 +1,16 @@
 //! Whether a request is let in: normalise → route → identify → authorise → pick → limit. One screen, fixed order.
 
+use super::Shared;
 use super::absence;
-use super::context::{RequestContext, body_too_large};
+use super::context::RequestContext;
 use super::framing;
 use super::function_call;
 use super::own_page::{self, OwnPage};
 use crate::access;
-use crate::dispatch::refuse_function_calls;
+use crate::dispatch::{check_request, refuse_function_calls};
 use crate::limits::Asker;
 use crate::rejection::{Reason, Rejection};
-use crate::request::{RequestView, client_address, normal_host, normal_path, session_cookie};
+use crate::request::{Priority, RequestView, client_address, normal_host, normal_path, session_cookie};
 use crate::snapshot::{Route, Routed, Snapshot};
 use crate::telemetry::{RequestId, TraceContext};
 use http::{Method, header};
@@ -18,6 +19,9 @@ use pingora_proxy::Session;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+/// How long whoever is shed should stay away.
+const SHED_PAUSE: Duration = Duration::from_secs(2);
 
 /// Where a request goes that is let in.
 #[derive(Debug)]
@@ -106,10 +110,16 @@ pub(super) fn admit(session: &Session, context: &mut RequestContext) -> Result<A
 }
 
 /// Takes the request under the limits of its route; the last step of what lets it in.
-pub(super) async fn limit(session: &mut Session, context: &mut RequestContext) -> Result<(), Rejection> {
+pub(super) async fn limit(
+    session: &mut Session,
+    context: &mut RequestContext,
+    shared: &Shared,
+) -> Result<(), Rejection> {
     let request = session.req_header();
     let route = context.route.clone().ok_or(Reason::Internal)?;
     let asker = Asker { identity: &context.identity, address: context.client, headers: &request.headers };
+    shed(shared, asker.priority(route.priority))?;
+    check_request(&route.sizes, &request.uri, &request.headers)?;
     if let Some(pending) = route.enter(&asker, context.started, &mut context.admission)? {
         // Whoever has gone does not wait any more.
         tokio::select! {
@@ -118,13 +128,22 @@ pub(super) async fn limit(session: &mut Session, context: &mut RequestContext) -
             () = absence::of_client(session) => return Err(Reason::ClientClosed.into()),
         }
     }
-    match (route.request_body, content_length(session)) {
-        (Some(limit), Some(length)) if length > limit => Err(body_too_large(limit)),
-        _ => {
-            context.is_of_share = true;
-            Ok(())
-        }
+    if let Some(left) = context.time_for_body()? {
+        session.set_read_timeout(Some(left.min(shared.snapshot.load().gateway.connections.body_timeout)));
     }
+    context.is_of_share = true;
+    Ok(())
+}
+
+/// Refuses what has to give way to other requests.
+pub(super) fn shed(shared: &Shared, priority: Priority) -> Result<(), Rejection> {
+    if !shared.shedder.sheds(priority) {
+        return Ok(());
+    }
+    shared.metrics.shed(priority);
+    let rejection =
+        Rejection::new(Reason::Overloaded, format!("requests of {} priority are refused", priority.label()));
+    Err(rejection.with_retry_after(SHED_PAUSE))
 }
 
 /// What a browser asks before a request from another origin (Fetch, "CORS-preflight fetch"). It never carries credentials.
@@ -147,10 +166,6 @@ fn pick(route: Arc<Route>, session: &Session, context: &mut RequestContext) -> A
     context.in_flight = Some(picked.metrics.enter());
     context.route = Some(picked.clone());
     picked
-}
-
-fn content_length(session: &Session) -> Option<u64> {
-    session.req_header().headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn note_client(session: &Session, context: &mut RequestContext, snapshot: &Snapshot) {

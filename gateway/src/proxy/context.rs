@@ -7,7 +7,9 @@ use super::moved_answer::MovedPage;
 use super::shadowing::Shadowing;
 use crate::backends::{Cluster, Outstanding, PickedEndpoint};
 use crate::config::Protocol;
-use crate::dispatch::{AnswerEnvelope, CallScope, CallTicket, CallTickets, PluginRequest};
+use crate::dispatch::{
+    AnswerEnvelope, CallScope, CallTicket, CallTickets, PluginRequest, answer_too_large, body_too_large,
+};
 use crate::identity::Identity;
 use crate::lifecycle::RunningRequest;
 use crate::rejection::{Reason, Rejection};
@@ -57,7 +59,11 @@ pub struct RequestContext {
     /// Whether the backend's answer is one after which its connection is not used again.
     pub(super) is_last_on_connection: bool,
     pub(super) body_forwarded: bool,
+    /// Whether the end of the request's body has come.
+    pub(super) body_has_come: bool,
     pub(super) bytes_in: u64,
+    /// Bytes of the answer's body that came from whoever answers.
+    pub(super) answer_bytes: u64,
     pub(super) first_byte: Option<Duration>,
     /// When the gateway's own answer was written; what the client sends after that is only thrown away.
     pub(super) answered: Option<Duration>,
@@ -127,7 +133,9 @@ impl RequestContext {
             upstream_in_use: None,
             is_last_on_connection: false,
             body_forwarded: false,
+            body_has_come: false,
             bytes_in: 0,
+            answer_bytes: 0,
             first_byte: None,
             answered: None,
             streamed: false,
@@ -205,8 +213,35 @@ impl RequestContext {
     /// A 413 when they pass the route's limit.
     pub(super) fn take_request_bytes(&mut self, bytes: usize) -> Result<(), Rejection> {
         self.bytes_in = self.bytes_in.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        match self.route.as_ref().and_then(|route| route.request_body) {
+        match self.route.as_ref().and_then(|route| route.sizes.request_body) {
             Some(limit) if self.bytes_in > limit => Err(body_too_large(limit)),
+            _ => self.time_for_body().map(drop),
+        }
+    }
+
+    /// How long the request's body may still take, where that is limited.
+    ///
+    /// # Errors
+    /// A 408 when that time is over.
+    pub(super) fn time_for_body(&self) -> Result<Option<Duration>, Rejection> {
+        let Some(limit) = self.route.as_ref().and_then(|route| route.sizes.upload_time) else { return Ok(None) };
+        match limit.checked_sub(self.started.elapsed()).filter(|left| !left.is_zero()) {
+            Some(left) => Ok(Some(left)),
+            None => {
+                let detail = format!("the request may take {limit:?} until the end of its body");
+                Err(Rejection::new(Reason::RequestTimeout, detail))
+            }
+        }
+    }
+
+    /// Counts bytes of the answer's body.
+    ///
+    /// # Errors
+    /// When they pass the route's limit.
+    pub(super) fn take_answer_bytes(&mut self, bytes: usize) -> Result<(), Rejection> {
+        self.answer_bytes = self.answer_bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        match self.route.as_ref().and_then(|route| route.sizes.response_body) {
+            Some(limit) if self.answer_bytes > limit => Err(answer_too_large(limit)),
             _ => Ok(()),
         }
     }
@@ -263,8 +298,4 @@ impl RequestContext {
             let _ = nix::sys::socket::shutdown(socket, nix::sys::socket::Shutdown::Write);
         }
     }
-}
-
-pub(super) fn body_too_large(limit: u64) -> Rejection {
-    Rejection::new(Reason::BodyTooLarge, format!("the body may have {limit} bytes at most"))
 }

@@ -1,10 +1,10 @@
 //! Calls of Python functions of FrameX instances by name: read whole, looked at, and only then passed on.
 
-use super::context::{RequestContext, body_too_large};
+use super::context::RequestContext;
 use super::reply::edit_answer;
 use crate::access::identify_caller;
 use crate::backends::ClusterClient;
-use crate::dispatch::{call_function, find_function};
+use crate::dispatch::{answer_too_large, body_too_large, call_function, check_answer, find_function};
 use crate::limits::Asker;
 use crate::rejection::{Reason, Rejection};
 use crate::snapshot::{Snapshot, Target};
@@ -92,7 +92,7 @@ async fn call(
     context.in_flight = Some(route.metrics.enter());
     context.route = Some(route.clone());
     context.release_snapshot();
-    if let Some(limit) = route.request_body.filter(|limit| body.len() as u64 > *limit) {
+    if let Some(limit) = route.sizes.request_body.filter(|limit| body.len() as u64 > *limit) {
         return Err(body_too_large(limit));
     }
     let asker = Asker { identity: &context.identity, address: context.client, headers: &session.req_header().headers };
@@ -106,8 +106,12 @@ async fn call(
     tracing::debug!(function, endpoint = endpoint.as_deref(), "a function of a FrameX instance was called");
     context.attempts.count = 1;
     let (head, body) = answer?.into_parts();
+    check_answer(&route.sizes, &head.headers)?;
     match Limited::new(body, LARGEST).collect().await {
-        Ok(body) => Ok((head, body.to_bytes())),
+        Ok(body) => match (route.sizes.response_body, body.to_bytes()) {
+            (Some(limit), body) if body.len() as u64 > limit => Err(answer_too_large(limit)),
+            (_, body) => Ok((head, body)),
+        },
         Err(error) => {
             let detail = format!("the backend `{}` broke off its answer, or it is too long", cluster.config.name);
             Err(Rejection::new(Reason::BackendBroken, detail).with_note(error.to_string()))

@@ -10,7 +10,9 @@ use super::expects_continue;
 use super::moved_answer::{self, MovedPage};
 use super::reply::{edit_answer, put_in_envelope};
 use crate::backends::LocalPlugin;
-use crate::dispatch::{AnswerEnvelope, CallScope, cut_of, enter_plugin, leave_plugin, plugin_request, rejection_of};
+use crate::dispatch::{
+    AnswerEnvelope, CallScope, check_answer, cut_of, enter_plugin, leave_plugin, plugin_request, rejection_of,
+};
 use crate::rejection::{Reason, Rejection};
 use crate::snapshot::Route;
 use bytes::Bytes;
@@ -117,6 +119,8 @@ pub(super) async fn carry(
                     if let (Some(events), Some(chunk)) = (&mut context.events, frame.data_ref()) {
                         events.push(chunk);
                     }
+                    let length = frame.data_ref().map_or(0, Bytes::len);
+                    context.take_answer_bytes(length).map_err(PumpError::Cut)?;
                     download.write(session, frame).await?;
                     next_beat = heartbeat.map(|span| Instant::now() + span);
                 }
@@ -205,7 +209,7 @@ impl Upload {
     /// loses nothing.
     async fn step(&mut self, session: &mut Session, context: &mut RequestContext) -> Result<(), PumpError> {
         let Some(feed) = self.feed.as_ref().filter(|_| self.waiting.is_some()) else {
-            let received = self.receive(session).await?;
+            let received = self.receive_in_time(session, context).await?;
             return self.take(session, context, received);
         };
         let is_wanted = match feed.chunks.reserve().await {
@@ -222,6 +226,28 @@ impl Upload {
             self.feed = None;
         }
         Ok(())
+    }
+
+    /// Reads from the client, no longer than its body may take.
+    async fn receive_in_time(
+        &mut self,
+        session: &mut Session,
+        context: &RequestContext,
+    ) -> Result<Option<Bytes>, PumpError> {
+        let too_slow = |rejection| match context.answer_has_begun() {
+            true => PumpError::Cut(rejection),
+            false => PumpError::Rejected(rejection),
+        };
+        // What comes after the body takes no time of it.
+        let left = if self.feed.is_some() { context.time_for_body().map_err(too_slow)? } else { None };
+        let Some(left) = left else { return Ok(self.receive(session).await?) };
+        match tokio::time::timeout(left, self.receive(session)).await {
+            Ok(received) => Ok(received?),
+            Err(_elapsed) => Err(match context.time_for_body() {
+                Err(rejection) => too_slow(rejection),
+                Ok(_) => too_slow(Reason::RequestTimeout.into()),
+            }),
+        }
     }
 
     /// Reads from the client: its body, or, when that is over, the news that it has gone.
@@ -303,6 +329,9 @@ impl Download {
         answer: Response<Body>,
     ) -> Result<Self, PumpError> {
         let (head, body) = answer.into_parts();
+        if let Some(route) = context.route.as_ref().filter(|_| session.req_header().method != Method::HEAD) {
+            check_answer(&route.sizes, &head.headers).map_err(PumpError::Rejected)?;
+        }
         if let Some(shadowing) = &mut context.shadowing {
             shadowing.answer_began(head.status, &head.headers);
         }

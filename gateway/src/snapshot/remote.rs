@@ -5,7 +5,7 @@ use super::route_maker::route_rewrite;
 use super::traffic::{Owner, Traffic};
 use crate::access::AccessRule;
 use crate::backends::{Cluster, FirstLookup, Names, Parts, PeerBuilder};
-use crate::config::{ProblemList, Remote, Retry, RouteTimeouts, TrafficLimits, ValuePath};
+use crate::config::{ProblemList, Remote, Retry, RouteTimeouts, SizeLimits, TrafficLimits, ValuePath};
 use crate::request::Priority;
 use crate::request::field::field_value;
 use crate::telemetry::Metrics;
@@ -77,7 +77,7 @@ pub(super) fn compile(
         answered_by: false,
         heartbeat: None,
         priority: Priority::default(),
-        request_body: None,
+        sizes: SizeLimits::default(),
         rewrite,
         pattern: None,
         dialect: None,

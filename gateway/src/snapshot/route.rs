@@ -6,7 +6,7 @@ use super::split::{Pick, Split, Why};
 use super::traffic::Traffic;
 use crate::access::AccessRule;
 use crate::backends::{Cluster, LocalPlugin};
-use crate::config::{Retry, RouteTimeouts, WrittenAnswer};
+use crate::config::{Retry, RouteTimeouts, SizeLimits, WrittenAnswer};
 use crate::identity::Identity;
 use crate::request::{Dialect, Priority};
 use crate::rewrite::RouteRewrite;
@@ -49,8 +49,8 @@ pub struct Route {
     pub heartbeat: Option<Duration>,
     /// Who goes first when there is not room for all.
     pub priority: Priority,
-    /// Largest request body in bytes.
-    pub request_body: Option<u64>,
+    /// How large and how slow a request and its answer may be.
+    pub sizes: SizeLimits,
     /// What changes on the way.
     pub rewrite: RouteRewrite,
     /// Its pattern of paths, where a parameter of it decides which endpoint answers.

@@ -109,7 +109,7 @@ impl RouteMaker<'_> {
             answered_by: route.answered_by,
             heartbeat: route.heartbeat,
             priority: route.limits.priority.or(config.limits.priority).unwrap_or_default(),
-            request_body: smaller(route.limits.request_body, config.limits.request_body),
+            sizes: route.limits.sizes.and(config.limits.sizes),
             rewrite: route_rewrite(&route.rewrite),
             pattern: match &target {
                 Target::Cluster(cluster) if goes_by_path(cluster) => PathPattern::parse(&route.matches.path).ok(),
@@ -194,10 +194,6 @@ pub(super) fn value_test(test: &config::Test) -> ValueTest {
 
 fn claim_rules<'a>(claims: impl Iterator<Item = &'a (String, Vec<serde_json::Value>)>) -> Vec<ClaimRule> {
     claims.map(|(pointer, any_of)| ClaimRule { pointer: pointer.clone(), any_of: any_of.clone() }).collect()
-}
-
-fn smaller(one: Option<u64>, two: Option<u64>) -> Option<u64> {
-    [one, two].into_iter().flatten().min()
 }
 
 pub(super) fn access_rule(namespace: &Namespace, route: &config::Route) -> AccessRule {

@@ -19,6 +19,7 @@ pub use share_metrics::ShareMetrics;
 pub use upstream_metrics::{UpstreamInUse, UpstreamMetrics};
 
 use crate::rejection::Reason;
+use crate::request::Priority;
 use prometheus::core::Collector;
 use prometheus::{
     CounterVec, Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -72,6 +73,9 @@ metrics! {
     at_once_most: IntGaugeVec("concurrency_limit", ["namespace", "route"], "Requests that may run at once; the route is empty where the limit is one of the namespace");
     at_once_running: IntGaugeVec("concurrency_running", ["namespace", "route"], "Requests that run under a limit of requests at once");
     at_once_waiting: IntGaugeVec("concurrency_waiting", ["namespace", "route"], "Requests that wait for room under a limit of requests at once");
+    shed_requests: IntCounterVec("shed_requests_total", ["priority"], "Requests that were refused for the sake of others, by their priority");
+    shedding_level: IntGauge("shedding_level", [], "0 while nothing is shed, 1 for low, 2 for normal priorities as well, 3 for all");
+    shedding_signal: IntGaugeVec("shedding_signal_percent", ["signal"], "What shedding looks at (memory, in_flight, event_loop_delay), in percent of its bound");
     shared_limits_connected: IntGaugeVec("shared_limits_connected", [], "1 while Redis counts the shared limits, 0 while each gateway counts its share alone; nothing without a Redis in gateway.yaml");
     shared_limit_requests: IntCounterVec("shared_limit_requests_total", ["counted"], "Requests under shared limits by who counted them: redis, or this gateway alone");
     shared_limit_failures: IntCounter("shared_limit_failures_total", [], "Calls of Redis that failed or took too long");
@@ -288,6 +292,19 @@ impl Metrics {
     #[must_use]
     pub fn client_connections_refused(&self) -> &IntCounter {
         &self.connections_refused
+    }
+
+    /// Counts a request that was refused for the sake of others.
+    pub fn shed(&self, priority: Priority) {
+        self.shed_requests.with_label_values(&[priority.label()]).inc();
+    }
+
+    /// Says who is shed, and what the signals are in percent of their bounds.
+    pub fn set_shedding<'a>(&self, level: u8, signals: impl Iterator<Item = (&'a str, u64)>) {
+        self.shedding_level.set(level.into());
+        for (signal, percent) in signals {
+            self.shedding_signal.with_label_values(&[signal]).set(i64::try_from(percent).unwrap_or(i64::MAX));
+        }
     }
 
     /// Says of every limit of requests at once how many may run, run and wait; whatever was said before is forgotten.

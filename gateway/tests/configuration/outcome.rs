@@ -107,6 +107,7 @@ fn describe_gateway(gateway: &Gateway) -> Value {
         cache,
         dns,
         redis,
+        shedding,
         access_log,
         level,
         shutdown_grace,
@@ -130,6 +131,7 @@ fn describe_gateway(gateway: &Gateway) -> Value {
         "cache": shown(cache),
         "dns": shown(dns),
         "redis": shown(redis),
+        "shedding": shown(shedding),
         "access_log": shown(access_log),
         "level": level,
         "shutdown_grace": shown(shutdown_grace),
@@ -157,7 +159,7 @@ fn describe_route(route: &Arc<Route>) -> Map<String, Value> {
     described.insert("target".to_owned(), target.into());
     described.insert("rule".to_owned(), shown(&route.rule));
     described.insert("timeout".to_owned(), shown(route.timeout));
-    described.insert("request_body".to_owned(), shown(route.request_body));
+    described.insert("sizes".to_owned(), shown(route.sizes));
     described.insert("rewrite".to_owned(), shown(&route.rewrite));
     described.insert("dialect".to_owned(), shown((route.dialect, route.envelope)));
     if let Some(cache) = &route.cache {
