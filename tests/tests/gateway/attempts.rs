@@ -235,3 +235,57 @@ async fn who_steps_in_is_asked_one_after_the_other_and_at_the_end_stands_an_answ
     assert_eq!((&line["backend"], &line["code"]), (&json!("answer"), &json!("backend_unreachable")));
     assert_eq!(gateway.metric("fallbacks_total", &[("route", "app"), ("to", "answer")]).await, 1.0);
 }
+
+#[tokio::test]
+async fn whoever_answers_is_told_how_long_an_answer_is_waited_for() {
+    let upstream = Upstream::serving(|mut exchange| async move {
+        exchange.body().await?;
+        let told = exchange.head.field("x-framex-timeout-ms").unwrap_or("nothing").to_owned();
+        exchange.reply(200, &[], told).await?;
+        Ok(exchange)
+    })
+    .await;
+    let gateway = start(&yaml(&one(&upstream, ""), "timeouts: { total: 5s }")).await;
+    let told: u64 = gateway.get("/api/v1/demo/x").await.text().parse().expect("milliseconds");
+    assert!((4000..=5000).contains(&told), "{told}");
+    let gateway = start(&yaml(&one(&upstream, ""), "")).await;
+    // What a caller says of it is not passed on.
+    assert_eq!(gateway.get("/api/v1/demo/x").header("X-FrameX-Timeout-Ms", "1").await.text(), "nothing");
+}
+
+#[tokio::test]
+async fn what_a_framex_instance_says_in_its_body_opens_the_circuit() {
+    let upstream = Upstream::serving(|mut exchange| async move {
+        exchange.body().await?;
+        let body = r#"{"status": 500, "message": "broken", "timestamp": "2026-01-01 00:00:00", "data": null}"#;
+        exchange.reply(200, &[("Content-Type", "application/json")], body).await?;
+        Ok(exchange)
+    })
+    .await;
+    let backend = format!("app: {{ framex: {{ endpoints: [\"{}\"], breaker: {{ least: 5 }} }} }}", upstream.url());
+    let gateway = start(&yaml(&backend, "")).await;
+    for _ in 0..5 {
+        assert_eq!(gateway.get("/api/v1/demo/x").await.status, 200);
+    }
+    // The end of a request is noted when the caller has its answer already.
+    gateway.metric_becomes("upstream_circuit_openings_total", &[("backend", "app")], 1.0).await;
+    assert_eq!(gateway.get("/api/v1/demo/x").await.code(), "circuit_open");
+}
+
+#[tokio::test]
+async fn an_old_answer_comes_before_the_one_that_is_written() {
+    let upstream = Upstream::serving(|mut exchange| async move {
+        exchange.body().await?;
+        exchange.reply(200, &[("Cache-Control", "max-age=0, stale-if-error=600")], "kept").await?;
+        Ok(exchange)
+    })
+    .await;
+    let chain = "cache: {}, answered_by: true, fallback: { answer: { status: 200, text: written } }";
+    let gateway = start(&yaml(&one(&upstream, ""), chain)).await;
+    assert_eq!(gateway.get("/api/v1/demo/x").await.header("x-framex-answered-by"), "app");
+    drop(upstream);
+    let answer = gateway.get("/api/v1/demo/x").await;
+    assert_eq!((answer.text().as_str(), answer.header("x-framex-answered-by")), ("kept", "cache"));
+    let answer = gateway.get("/api/v1/demo/other").await;
+    assert_eq!((answer.text().as_str(), answer.header("x-framex-answered-by")), ("written", "answer"));
+}

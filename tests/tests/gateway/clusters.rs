@@ -379,3 +379,26 @@ routes: [{{ match: {{ path: /api/v1/demo/** }}, to: app, public: true, rewrite: 
     assert!(loaded.sent > 100, "{loaded}");
     assert_eq!(loaded.lost(), 0, "{loaded}");
 }
+
+#[tokio::test]
+async fn an_endpoint_that_leaves_ends_what_it_has_under_way() {
+    let (one, two) = (Named::start("one").await, Named::start("two").await);
+    let conf = Conf::new()
+        .namespace("demo", &yaml("discover: { file: ../endpoints.yaml }", "", ""))
+        .file("endpoints.yaml", format!("[\"{}\"]", one.url()));
+    let gateway = Gateway::start(conf).await;
+    one.milliseconds.store(3000, Ordering::Relaxed);
+    let running = tokio::spawn(gateway.get("/api/v1/demo/1/x").into_future());
+    eventually("it is under way", async || (!one.upstream.requests().is_empty()).then_some(())).await;
+    std::fs::write(gateway.folder().join("endpoints.yaml"), format!("[\"{}\"]", two.url())).expect("a file");
+    let address = one.upstream.address().to_string();
+    eventually("it is leaving", async || {
+        let status: serde_json::Value = gateway.admin("GET", "/admin/v1/status").await.json();
+        (status["namespaces"]["demo"]["backends"]["app"][&address] == "draining").then_some(())
+    })
+    .await;
+    assert_eq!(who(&gateway, 4, "/api/v1/demo/1/x", &[]).await, BTreeMap::from([("two".to_owned(), 4)]));
+    assert_eq!(running.await.expect("no panic").text(), "one");
+    let status: serde_json::Value = gateway.admin("GET", "/admin/v1/status").await.json();
+    assert!(status["namespaces"]["demo"]["backends"]["app"][&address].is_null(), "{status:#}");
+}
