@@ -19,6 +19,8 @@ use tokio::time::timeout;
 /// How long a reload waits for the names of a namespace. What is not known by then is looked up in the background: a name server
 /// that is silent must not hold up the other teams.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the background waits for one name.
+const IN_BACKGROUND: Duration = Duration::from_secs(10);
 /// How soon what could not be looked up is asked again.
 const AGAIN: Duration = Duration::from_secs(2);
 /// How often a file is read again.
@@ -66,10 +68,15 @@ pub(super) struct Lookup {
 
 /// Looks up the endpoints of `backend`. What cannot be found out now stays as it is in `old`.
 pub(super) async fn look_up(backend: &Backend, names: &Names, old: &[PickedEndpoint]) -> Lookup {
+    look_up_within(IN_BACKGROUND, backend, names, old).await
+}
+
+/// The same, for `patience` with each name.
+async fn look_up_within(patience: Duration, backend: &Backend, names: &Names, old: &[PickedEndpoint]) -> Lookup {
     match &backend.discover {
-        None => of_names(&backend.endpoints, names, old).await,
-        Some(Discovery::File(file)) => of_file(file, &backend.name, names, old).await,
-        Some(Discovery::Srv { name, tls }) => match names.services(name).await {
+        None => of_names(patience, &backend.endpoints, names, old).await,
+        Some(Discovery::File(file)) => of_file(patience, file, &backend.name, names, old).await,
+        Some(Discovery::Srv { name, tls }) => match within(patience, names.services(name)).await {
             Ok((services, again)) if !services.is_empty() => {
                 let endpoint = |service: super::names::Service| Endpoint {
                     host: service.host,
@@ -78,7 +85,7 @@ pub(super) async fn look_up(backend: &Backend, names: &Names, old: &[PickedEndpo
                     weight: service.weight,
                 };
                 let endpoints: Vec<Endpoint> = services.into_iter().map(endpoint).collect();
-                let lookup = of_names(&endpoints, names, old).await;
+                let lookup = of_names(patience, &endpoints, names, old).await;
                 Lookup { again: Some(lookup.again.map_or(again, |other| other.min(again))), ..lookup }
             }
             answer => {
@@ -90,8 +97,22 @@ pub(super) async fn look_up(backend: &Backend, names: &Names, old: &[PickedEndpo
     }
 }
 
-async fn of_names(endpoints: &[Endpoint], names: &Names, old: &[PickedEndpoint]) -> Lookup {
-    let answers = join_all(endpoints.iter().map(|endpoint| names.addresses(&endpoint.host))).await;
+/// The endpoints of a backend that names addresses alone; `None` where there is something to look up.
+fn addresses(backend: &Backend) -> Option<Vec<Found>> {
+    if backend.discover.is_some() {
+        return None;
+    }
+    backend.endpoints.iter().map(|endpoint| Some(Found::new(endpoint, endpoint.host.parse().ok()?))).collect()
+}
+
+async fn within<T>(patience: Duration, asked: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let late = || io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+    timeout(patience, asked).await.unwrap_or_else(|_elapsed| Err(late()))
+}
+
+async fn of_names(patience: Duration, endpoints: &[Endpoint], names: &Names, old: &[PickedEndpoint]) -> Lookup {
+    let answers = endpoints.iter().map(|endpoint| within(patience, names.addresses(&endpoint.host)));
+    let answers = join_all(answers).await;
     let mut lookup = Lookup::default();
     let mut look_again = |after: Duration| {
         lookup.again = Some(lookup.again.map_or(after, |other: Duration| other.min(after)));
@@ -120,10 +141,10 @@ async fn of_names(endpoints: &[Endpoint], names: &Names, old: &[PickedEndpoint])
     lookup
 }
 
-async fn of_file(file: &Path, backend: &str, names: &Names, old: &[PickedEndpoint]) -> Lookup {
+async fn of_file(patience: Duration, file: &Path, backend: &str, names: &Names, old: &[PickedEndpoint]) -> Lookup {
     match read(file) {
         Ok(endpoints) => {
-            let lookup = of_names(&endpoints, names, old).await;
+            let lookup = of_names(patience, &endpoints, names, old).await;
             Lookup { again: Some(OF_FILE), ..lookup }
         }
         Err(why) => {
@@ -156,24 +177,32 @@ fn kept<'a>(old: impl IntoIterator<Item = &'a PickedEndpoint>) -> Vec<Found> {
 pub struct FirstLookup(HashMap<String, Vec<Found>>);
 
 impl FirstLookup {
-    /// Looks up the endpoints of `backends` (blocking, for two seconds at most).
+    /// Looks up the endpoints of `backends` (blocking, for two seconds at most, and as long again for the hosts of
+    /// SRV records).
     #[must_use]
     pub fn run<'a>(backends: impl Iterator<Item = &'a Backend>, names: &Names) -> Self {
         Self::run_for(backends, names, PATIENCE)
     }
 
     fn run_for<'a>(backends: impl Iterator<Item = &'a Backend>, names: &Names, patience: Duration) -> Self {
-        let backends: Vec<Backend> = backends.filter(|backend| backend.worker().is_none()).cloned().collect();
-        if backends.is_empty() {
-            return Self::default();
+        let mut lookup = Self::default();
+        let mut unknown: Vec<Backend> = Vec::new();
+        for backend in backends.filter(|backend| backend.worker().is_none()) {
+            match addresses(backend) {
+                Some(found) => drop(lookup.0.insert(backend.name.clone(), found)),
+                None => unknown.push(backend.clone()),
+            }
+        }
+        if unknown.is_empty() {
+            return lookup;
         }
         let names = names.elsewhere();
         // The caller may be on a runtime, where one must not wait for another.
         let work = thread::Builder::new().name("framex-names".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let asked = backends.iter().map(|backend| async {
-                let found = timeout(patience, look_up(backend, &names, &[])).await;
-                (backend.name.clone(), found.map(|lookup| lookup.found).unwrap_or_default())
+            let asked = unknown.iter().map(|backend| async {
+                let lookup = look_up_within(patience, backend, &names, &[]).await;
+                (backend.name.clone(), lookup.found)
             });
             let found = runtime.block_on(join_all(asked));
             // A lookup of the system cannot be called off.
@@ -182,18 +211,39 @@ impl FirstLookup {
         });
         let found = work.map(thread::JoinHandle::join);
         match found {
-            Ok(Ok(Ok(found))) => Self(found.into_iter().collect()),
+            Ok(Ok(Ok(found))) => lookup.0.extend(found),
             Ok(Ok(Err(error))) | Err(error) => {
                 tracing::warn!(%error, "no thread to look up names; trying again in the background");
-                Self::default()
             }
-            Ok(Err(_panicked)) => Self::default(),
+            // It has said so itself; the background tries again.
+            Ok(Err(_panicked)) => {}
         }
+        lookup
     }
 
     /// What was found of a backend.
     #[must_use]
     pub fn of(&self, backend: &str) -> &[Found] {
         self.0.get(backend).map_or(&[], Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use tokio::time::Instant;
+
+    #[tokio::test]
+    async fn a_silent_name_server_costs_the_patience_once_and_hides_no_other_endpoint() {
+        let silent = UdpSocket::bind("127.0.0.1:0").expect("the loopback interface has free ports");
+        let names = Names::new(&[silent.local_addr().expect("a bound socket has an address")]);
+        let endpoint = |host: &str| Endpoint { host: host.to_owned(), port: 80, tls: false, weight: 1 };
+        let endpoints = ["slow.test", "192.0.2.1", "late.test"].map(endpoint);
+        let began = Instant::now();
+        let lookup = of_names(Duration::from_millis(200), &endpoints, &names, &[]).await;
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert_eq!(lookup.found, [Found::new(&endpoints[1], IpAddr::from([192, 0, 2, 1]))]);
+        assert_eq!(lookup.again, Some(AGAIN));
     }
 }

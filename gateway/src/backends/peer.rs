@@ -72,8 +72,8 @@ impl EndpointPeer {
     /// Whether it is the same in all that a configuration can say of it.
     #[must_use]
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        (&self.address, &self.label, self.weight, self.most_outstanding)
-            == (&other.address, &other.label, other.weight, other.most_outstanding)
+        (&self.address, &self.label, &self.endpoint, self.most_outstanding)
+            == (&other.address, &other.label, &other.endpoint, other.most_outstanding)
     }
 }
 

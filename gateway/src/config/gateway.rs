@@ -88,7 +88,7 @@ pub(super) struct RawGateway {
 #[schemars(deny_unknown_fields, rename = "Dns")]
 struct RawDns {
     /// IP addresses of name servers, with a port where it is not 53. Default: those of the system (`/etc/resolv.conf`), beside
-    /// `/etc/hosts`. Where some are given, nobody else is asked.
+    /// `/etc/hosts`. Where some are given, those of the system are not asked.
     servers: Vec<String>,
 }
 
