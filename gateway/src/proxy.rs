@@ -143,7 +143,9 @@ impl GatewayProxy {
                     // Boxed, so that requests that need none of this do not carry its room.
                     match Box::pin(relay::answer(session, context, &route, &self.shared.client)).await {
                         Err(PumpError::Rejected(rejection))
-                            if out_of_reach(&rejection) && context.bytes_in == 0 && attempt::step_down(context) => {}
+                            if rejection.reason.is_out_of_reach()
+                                && context.bytes_in == 0
+                                && attempt::step_down(context) => {}
                         ended => return self.pumped(session, context, ended).await,
                     }
                 }
@@ -156,7 +158,7 @@ impl GatewayProxy {
             Target::Plugin(plugin) => match pump::answer(session, context, &route, plugin).await {
                 // The plugin has seen nothing of the request, so somebody else may answer it.
                 Err(PumpError::Rejected(rejection))
-                    if out_of_reach(&rejection) && context.bytes_in == 0 && attempt::step_down(context) =>
+                    if rejection.reason.is_out_of_reach() && context.bytes_in == 0 && attempt::step_down(context) =>
                 {
                     Ok(Verdict::Proxy)
                 }
@@ -207,13 +209,6 @@ impl GatewayProxy {
         context.rejection = Some(rejection);
         written.map(|()| Verdict::Answered).map_err(Error::into_down)
     }
-}
-
-/// Whether whoever was to answer has seen nothing of the request.
-fn out_of_reach(rejection: &Rejection) -> bool {
-    use Reason as R;
-    let reason = rejection.reason;
-    matches!(reason, R::Busy | R::Unavailable | R::PluginNotStarted | R::CircuitOpen | R::BackendUnreachable)
 }
 
 /// Writes a refusal and reads what the client is still sending, within bounds: closing a connection with unread bytes
@@ -370,7 +365,7 @@ impl ProxyHttp for GatewayProxy {
         let Taken { endpoint, place } = loop {
             match attempt::choose(session, context).await {
                 Ok(taken) => break taken,
-                Err(_) if attempt::step_down(context) => {}
+                Err(rejection) if rejection.reason.is_out_of_reach() && attempt::step_down(context) => {}
                 Err(rejection) => {
                     context.rejection = Some(rejection);
                     return Err(Error::new_up(ErrorType::ConnectError));

@@ -115,6 +115,15 @@ reasons! {
 }
 
 impl Reason {
+    /// Whether it says that whoever was to answer has seen nothing of the request, so that somebody else may.
+    #[must_use]
+    pub const fn is_out_of_reach(self) -> bool {
+        matches!(
+            self,
+            Self::Busy | Self::Unavailable | Self::PluginNotStarted | Self::BackendUnreachable | Self::CircuitOpen
+        )
+    }
+
     /// Whether it says that whoever was to answer could not, or did not: neither the caller nor a rule is the reason.
     #[must_use]
     pub const fn is_failure_behind(self) -> bool {

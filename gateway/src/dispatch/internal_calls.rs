@@ -334,7 +334,7 @@ impl InternalCalls {
         let mut answered = self.ask(account, &parts, body, path, &route).await;
         for fallback in &route.fallbacks {
             let is_out_of_reach =
-                |refusal: &Refusal| matches!(refusal, Refusal::Answer(rejection) if out_of_reach(rejection.reason));
+                |refusal: &Refusal| matches!(refusal, Refusal::Answer(rejection) if rejection.reason.is_out_of_reach());
             if !answered.as_ref().is_err_and(is_out_of_reach) {
                 break;
             }
@@ -411,12 +411,6 @@ impl InternalCalls {
             Target::Cluster(cluster) => Ok(self.network.call(account, parts, body, path, route, cluster).await?),
         }
     }
-}
-
-/// Whether whoever was asked has not begun to act.
-fn out_of_reach(reason: Reason) -> bool {
-    use Reason as R;
-    matches!(reason, R::Busy | R::Unavailable | R::PluginNotStarted | R::BackendUnreachable | R::CircuitOpen)
 }
 
 fn written_answer(written: &WrittenAnswer) -> Response<Body> {

@@ -133,11 +133,10 @@ pub(super) fn set_timeouts(peer: &mut HttpPeer, context: &RequestContext) {
 
 /// Watches that the head of the answer comes in time.
 pub(super) fn connected(socket: RawFd, context: &mut RequestContext) {
-    let Some(route) = context.route.clone() else { return };
-    let now = Instant::now();
-    let first_byte = route.timeouts.first_byte.map(|span| now + span);
+    let Some(route) = &context.route else { return };
+    let first_byte = route.timeouts.first_byte.map(|span| Instant::now() + span);
     let attempt = route.timeouts.attempt.zip(context.attempts.began).map(|(span, began)| began + span);
-    let end = [first_byte, attempt, deadline(&route, context)].into_iter().flatten().min();
+    let end = [first_byte, attempt, deadline(route, context)].into_iter().flatten().min();
     watch(socket, end, context);
 }
 
@@ -148,22 +147,22 @@ fn watch(socket: RawFd, end: Option<Instant>, context: &mut RequestContext) {
 
 /// Notes the head of an answer. Whether another endpoint is asked in its place.
 pub(super) fn head_came(session: &Session, status: StatusCode, context: &mut RequestContext) -> bool {
-    let Some((route, cluster)) = context.route.clone().zip(context.cluster().cloned()) else { return false };
-    context.attempts.status = Some(status);
+    let Some((route, cluster)) = context.route.as_ref().zip(context.cluster()) else { return false };
     let latency = context.attempts.began.map(|began| began.elapsed()).unwrap_or_default();
     if let Some(endpoint) = &context.endpoint {
         let outcome = if status.is_server_error() { Outcome::Erred } else { Outcome::Answered(latency) };
         cluster.answered(endpoint, outcome);
     }
     let is_for_status = route.retry.statuses.contains(&status.as_u16())
-        && may_repeat(session, context, &route)
-        && has_attempt_left(context, &route, &cluster);
+        && may_repeat(session, context, route)
+        && has_attempt_left(context, route, cluster);
+    // From here on only the whole request has a time.
+    let end = deadline(route, context).filter(|_| !is_for_status);
+    context.attempts.status = Some(status);
     if is_for_status {
         context.attempts.is_for_status = true;
         set_aside(context);
     }
-    // From here on only the whole request has a time.
-    let end = deadline(&route, context).filter(|_| !is_for_status);
     match (end, context.upstream_socket) {
         (Some(end), Some(socket)) => watch(socket, Some(end), context),
         _ => context.attempts.watchdog = None,
@@ -264,6 +263,7 @@ pub(super) fn step_down(context: &mut RequestContext) -> bool {
     route.metrics.fell_back(&cluster.config.name);
     context.step = next;
     context.attempts.has_entered = false;
+    context.attempts.began = None;
     context.attempts.tried.clear();
     context.attempts.backs_off = false;
     context.endpoint = None;
@@ -274,8 +274,8 @@ pub(super) fn step_down(context: &mut RequestContext) -> bool {
 /// Tells the circuit breaker of the backend that was asked what came of it.
 pub(super) fn finish(context: &mut RequestContext, failed: bool) {
     let Some(pass) = context.attempts.pass.take() else { return };
-    // Whoever asked nobody has learnt nothing.
-    if context.attempts.count > 0
+    // Whoever asked no endpoint of it has learnt nothing.
+    if context.attempts.began.is_some()
         && let Some(cluster) = context.cluster()
     {
         cluster.left(pass, failed, Instant::now());

@@ -1,5 +1,6 @@
 //! Writes the gateway's own answers, and the gateway's own fields into the backends' answers.
 
+use super::attempt;
 use super::context::RequestContext;
 use super::framex_client::{awaits_events, speaks_framex};
 use crate::dispatch::{AnswerEnvelope, WRITTEN_ANSWER, framex_problem, problem, problem_fields};
@@ -42,6 +43,8 @@ pub(super) fn stands_in(context: &RequestContext, rejection: &Rejection) -> bool
 pub(super) async fn write_written(session: &mut Session, context: &mut RequestContext) -> Result<()> {
     let Some(route) = context.route.clone() else { return Ok(()) };
     let Some(written) = &route.last_answer else { return Ok(()) };
+    // Whoever was asked last has failed; after this the answer is somebody else's.
+    attempt::finish(context, true);
     route.metrics.fell_back(WRITTEN_ANSWER);
     context.step = route.fallbacks.len() + 1;
     let mut answer = ResponseHeader::build(written.status, Some(8))?;

@@ -289,3 +289,17 @@ async fn an_old_answer_comes_before_the_one_that_is_written() {
     let answer = gateway.get("/api/v1/demo/other").await;
     assert_eq!((answer.text().as_str(), answer.header("x-framex-answered-by")), ("written", "answer"));
 }
+
+#[tokio::test]
+async fn a_written_answer_does_not_hide_a_failing_backend_from_its_breaker() {
+    let upstream = failing(0, 1000).await;
+    let settings = "breaker: { least: 3, open: 60s }, ejection: { failures: 0 }";
+    let chain = "retry: { attempts: 1 }, fallback: { answer: { text: written } }";
+    let gateway = start(&yaml(&one(&upstream, settings), chain)).await;
+    for _ in 0..3 {
+        assert_eq!(gateway.get("/api/v1/demo/x").await.text(), "written");
+    }
+    gateway.metric_becomes("upstream_circuit_openings_total", &[("backend", "app")], 1.0).await;
+    assert_eq!(gateway.get("/api/v1/demo/x").await.text(), "written");
+    assert_eq!(upstream.requests().len(), 3);
+}
