@@ -63,10 +63,10 @@ impl NetworkCalls {
         for (name, value) in &route.rewrite.set_request {
             fields.insert(name.clone(), value.clone());
         }
-        let identity = account.identity.clone();
-        let value = affinity_value(cluster, route, &sent.headers, &identity, sent.uri.path());
+        let value = affinity_value(cluster, route, &sent.headers, &account.identity, sent.uri.path());
+        let value = value.map(<[u8]>::to_vec);
         let mut seen = Vec::new();
-        let asked = self.client.call(cluster, request, route.timeout, value, &mut seen);
+        let asked = self.client.call(cluster, request, route.timeout, value.as_deref(), &mut seen);
         let answered = match account.deadline {
             None => asked.await,
             Some(deadline) => timeout_at(deadline, asked)

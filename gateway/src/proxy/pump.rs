@@ -9,7 +9,7 @@ use super::event_stream::EventStream;
 use super::expects_continue;
 use super::moved_answer::{self, MovedPage};
 use super::reply::{edit_answer, put_in_envelope};
-use crate::backends::LocalPlugin;
+use crate::backends::{LocalPlugin, PickedEndpoint};
 use crate::dispatch::{
     AnswerEnvelope, CallScope, check_answer, cut_of, enter_plugin, leave_plugin, plugin_request, rejection_of,
 };
@@ -73,33 +73,35 @@ pub(super) async fn answer(
         let call = AssertUnwindSafe(plugin.component.call(request, call_context)).catch_unwind();
         let answered = call.await.unwrap_or_else(|_| Err(CallError::Internal { reason: "panic".to_owned() }));
         leave_plugin(plugin, pass, &answered);
-        answered.map_err(|error| rejection_of(&error, plugin))
+        (answered.map_err(|error| rejection_of(&error, plugin)), Vec::new())
     };
     // The plugin host knows of the deadline, and says better who is late.
-    carry(session, context, feed, call, |_| {}, |error| cut_of(error, plugin), None).await
+    carry(session, context, feed, call, |error| cut_of(error, plugin), None).await
 }
 
-/// Carries the request's body to whoever answers `call`, and the answer back. `answered` is told when there is an answer or none;
-/// `cut` says what it means when the answer breaks off.
+/// Carries the request's body to whoever answers `call`, and the answer back. Beside its answer the call says which endpoints were
+/// asked; `cut` says what it means when the answer breaks off.
 pub(super) async fn carry(
     session: &mut Session,
     context: &mut RequestContext,
     feed: Option<Feed>,
-    call: impl Future<Output = Result<Response<Body>, Rejection>>,
-    answered: impl Fn(&mut RequestContext),
+    call: impl Future<Output = (Result<Response<Body>, Rejection>, Vec<PickedEndpoint>)>,
     cut: impl Fn(&BodyError) -> Rejection,
     deadline: Option<Instant>,
 ) -> Result<(), PumpError> {
     let mut call = pin!(call);
     let mut upload = Upload::new(session, feed);
-    let answer = loop {
+    let (answer, mut asked) = loop {
         tokio::select! {
             biased;
             answer = &mut call => break answer,
             step = upload.step(session, context) => step?,
         }
     };
-    answered(context);
+    if !asked.is_empty() {
+        context.attempts.count = u32::try_from(asked.len()).unwrap_or(u32::MAX);
+        context.endpoint = asked.pop();
+    }
     let answer = answer.map_err(PumpError::Rejected)?;
 
     let mut download = Download::begin(session, context, answer).await?;
@@ -116,11 +118,11 @@ pub(super) async fn carry(
                     if let (Some(reader), Some(chunk)) = (&mut context.outcome_reader, frame.data_ref()) {
                         reader.push(chunk);
                     }
+                    let length = frame.data_ref().map_or(0, Bytes::len);
+                    context.take_answer_bytes(length).map_err(PumpError::Cut)?;
                     if let (Some(events), Some(chunk)) = (&mut context.events, frame.data_ref()) {
                         events.push(chunk);
                     }
-                    let length = frame.data_ref().map_or(0, Bytes::len);
-                    context.take_answer_bytes(length).map_err(PumpError::Cut)?;
                     download.write(session, frame).await?;
                     next_beat = heartbeat.map(|span| Instant::now() + span);
                 }

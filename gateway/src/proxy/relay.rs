@@ -17,7 +17,6 @@ use http::{HeaderValue, Request, header};
 use pingora_error::Error;
 use pingora_proxy::Session;
 use std::sync::Arc;
-use std::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 /// Whether the answer of this request is carried here.
@@ -49,34 +48,25 @@ pub(super) async fn answer(
         head.insert_header(header::HOST, host).map_err(Error::into_in)?;
     }
     let request = Request::from_parts(head.into(), body);
-    let sent = session.req_header().clone();
-    let identity = context.identity.clone();
-    let path = context.path(&sent).to_owned();
-    let value = affinity_value(&cluster, route, &sent.headers, &identity, &path);
+    let sent = session.req_header();
+    let value = affinity_value(&cluster, route, &sent.headers, &context.identity, context.path(sent));
+    let value = value.map(<[u8]>::to_vec);
     let idle = context.longest_silence();
-    let now = Instant::now();
     let deadline = attempt::deadline(route, context);
     let first = [route.timeouts.first_byte, route.timeouts.attempt].into_iter().flatten().min();
-    let head_by = first.map(|span| now + span).into_iter().chain(deadline).min();
-    let asked = Mutex::new(Vec::new());
+    let head_by = first.map(|span| Instant::now() + span).into_iter().chain(deadline).min();
     let call = Box::pin(async {
-        let mut tried = Vec::new();
-        let call = client.call(&cluster, request, idle, value, &mut tried);
+        let mut asked = Vec::new();
+        let call = client.call(&cluster, request, idle, value.as_deref(), &mut asked);
         let answered = match head_by {
             None => call.await,
             Some(end) => timeout_at(end, call).await.unwrap_or_else(|_elapsed| {
                 Err(ClusterError::Silent("the head of the answer did not come in time".to_owned()))
             }),
         };
-        *asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = tried;
-        answered.map_err(|error| network_rejection_of(&error, &cluster))
+        (answered.map_err(|error| network_rejection_of(&error, &cluster)), asked)
     });
-    let note = |context: &mut RequestContext| {
-        let mut tried = std::mem::take(&mut *asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        context.attempts.count = u32::try_from(tried.len()).unwrap_or(u32::MAX);
-        context.endpoint = tried.pop();
-    };
-    carry(session, context, feed, call, note, |error| cut_of(error, &cluster), deadline).await
+    carry(session, context, feed, call, |error| cut_of(error, &cluster), deadline).await
 }
 
 fn cut_of(error: &BodyError, cluster: &Cluster) -> Rejection {
